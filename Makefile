@@ -1,0 +1,68 @@
+# The environment is .venv in this checkout; tools/setup makes it from the hash-pinned locks in requirements/
+# and does nothing when it is up to date, so every target but the first run and `lock` works without network.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+bin := .venv/bin
+uv := $(firstword $(wildcard $(bin)/uv) uv)
+# Set to an RFC 3339 time to get the same evidence bytes again; the default is the time of the run.
+EFFECTIVE_TIME ?=
+# Worker processes of the tests.
+JOBS ?= 2
+# Passed to pytest as they are: make test ARGS="-k symlink -x"
+ARGS ?= -n $(JOBS)
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup:  ## make .venv with what the command needs
+	@tools/setup runtime
+
+.PHONY: setup-test
+setup-test:
+	@tools/setup test
+
+.PHONY: demo
+demo: setup  ## assess the two sample images, write signed evidence, verify it
+	@tools/demo $(if $(EFFECTIVE_TIME),--effective-time $(EFFECTIVE_TIME))
+
+.PHONY: test
+test: setup-test  ## run the tests
+	$(bin)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup-test  ## ruff: rules and format
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+
+.PHONY: types
+types: setup-test  ## mypy, strict
+	$(bin)/mypy
+
+.PHONY: contracts
+contracts: setup-test  ## import-linter: who may import whom
+	$(bin)/lint-imports --no-logo
+
+.PHONY: wheel
+wheel: setup-test  ## build dist/hullmark-*.whl with the locked build backend
+	rm -rf dist
+	$(bin)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls -l dist/*.whl
+
+# runtime.txt is a part of test.txt, so one environment serves both. UPGRADE=1 takes the newest versions.
+lock_with = env -u UV_INDEX -u UV_FIND_LINKS $(uv) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.PHONY: lock
+lock:  ## resolve the locks again from pyproject.toml (needs uv)
+	@command -v $(uv) >/dev/null || { echo "make lock needs uv: install it with 'pipx install uv'" >&2; exit 1; }
+	$(lock_with) --group build --group test --group interop -o requirements/test.txt
+	$(lock_with) --group build -c requirements/test.txt -o requirements/runtime.txt
+
+.PHONY: clean
+clean:  ## remove what the targets made, .venv and demo output included
+	rm -rf .venv .demo evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

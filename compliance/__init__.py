@@ -1,0 +1,1 @@
+"""Hullmark's engine: from an image reference to an assessment whose every sentence has evidence."""

@@ -1,0 +1,1 @@
+"""Checks to results, results to control statuses. Pure: checks and mappings come as arguments."""

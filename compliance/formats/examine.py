@@ -1,0 +1,102 @@
+"""The one reading of a regular file's bytes: ELF headers, markers, applets, Go build info, the `#!` line.
+
+Called for every regular file of an image, most of which are plain data and cost one comparison.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from math import log2
+
+from compliance.formats import go_buildinfo, multicall
+from compliance.formats.elf import MAGIC, Layout, read_elf
+from compliance.formats.markers import MarkerRule, MarkerSearch
+from compliance.model.filesystem import ElfFacts, FileFacts
+
+SHEBANG_MAX = 256
+DLOPEN_NAMES_MAX = 512
+ANY_LIBRARY = "*"
+"""Stands in `dlopen_names` for a file that names more libraries than are kept."""
+
+_LIBRARY_SUFFIX = b".so"
+_UPX = b"UPX!"
+_LIBRARY = re.compile(rb"lib[\w.+-]{1,120}?\.so(?:\.\d{1,9}){0,4}")
+_EXTRA_OFFSETS_MAX = 8192
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_SIZE_MAX = 22 + 0xFFFF
+
+
+class Examiner:
+    """Reads files against a set of marker rules. Never raises: what is damaged is told in the facts."""
+
+    def __init__(self, rules: tuple[MarkerRule, ...]) -> None:
+        """`rules` are those of ``controls.knowledge.marker_rules()``."""
+        extras = (_LIBRARY_SUFFIX, _UPX, go_buildinfo.MAGIC, multicall.BUSYBOX, multicall.TOYBOX)
+        self._search = MarkerSearch(rules, extras, _EXTRA_OFFSETS_MAX)
+
+    def examine(self, content: bytes) -> FileFacts | None:
+        """The facts of one whole file; None for plain data."""
+        if content[:2] == b"#!":
+            return FileFacts(shebang=_shebang(content), zip_app=_ends_as_zip(content))
+        if content[:4] == MAGIC:
+            return self._elf(content)
+        return None
+
+    def _elf(self, content: bytes) -> FileFacts:
+        elf, layout = read_elf(content)
+        found = self._search.search(content)
+        libraries, packed, go_info, busybox, toybox = found.offsets
+        names = _library_names(content, libraries, {*elf.needed, elf.soname or ""})
+        go = go_buildinfo.read_go_buildinfo(content, layout, go_info) if go_info else None
+        applets = multicall.busybox_applets(content) if busybox else ()
+        applets = applets or (multicall.toybox_commands(content) if toybox else ())
+        if names or go is not None:
+            elf = replace(elf, dlopen_names=names, go=go)
+        return FileFacts(
+            elf=elf,
+            markers=found.rules,
+            applets=applets,
+            packer=_packer(content, elf, layout, packed),
+        )
+
+
+def _shebang(content: bytes) -> str:
+    line = content[2 : 2 + SHEBANG_MAX].split(b"\n", 1)[0].rstrip(b"\r")
+    return line.strip(b" \t").decode("utf-8", "surrogateescape")
+
+
+def _ends_as_zip(content: bytes) -> bool:
+    return content.rfind(_ZIP_END, max(0, len(content) - _ZIP_END_SIZE_MAX)) >= 0
+
+
+def _library_names(content: bytes, offsets: tuple[int, ...], known: set[str]) -> tuple[str, ...]:
+    """Library file names in `content` other than those its dynamic section names anyway."""
+    names: set[str] = set()
+    done = 0
+    for offset in offsets:
+        if offset < done:
+            continue
+        for match in _LIBRARY.finditer(content, max(done, offset - 124), min(len(content), offset + 48)):
+            names.add(match[0].decode("ascii", "replace"))
+            done = match.end()
+    names -= known
+    if len(names) > DLOPEN_NAMES_MAX or len(offsets) >= _EXTRA_OFFSETS_MAX:
+        return (*sorted(names)[:DLOPEN_NAMES_MAX], ANY_LIBRARY)
+    return tuple(sorted(names))
+
+
+def _packer(content: bytes, elf: ElfFacts, layout: Layout | None, upx: tuple[int, ...]) -> str | None:
+    """``UPX`` by its magic behind the program headers or at the end; ``unknown`` for code that is all noise."""
+    if any(offset < 1024 or offset >= len(content) - 64 for offset in upx):
+        return "UPX"
+    if layout is None or not elf.runnable or not elf.sections_stripped or elf.needed or len(content) < 4096:
+        return None
+    return "unknown" if _entropy(content[len(content) // 2 :][:65536]) > 7.8 else None
+
+
+def _entropy(sample: bytes) -> float:
+    """Bits a byte."""
+    total = len(sample)
+    return -sum(count / total * log2(count / total) for count in Counter(sample).values())

@@ -1,0 +1,1 @@
+"""The only reader of disk and network: from a reference to an image and its merged file tree."""

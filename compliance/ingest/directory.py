@@ -1,0 +1,175 @@
+"""A root filesystem in a folder (``dir:PATH``): no manifest, no config, no layers; what it lacks is unknown."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from compliance.errors import SourceError
+from compliance.formats.examine import Examiner
+from compliance.ingest.layers import LayerContents, LayerEntry, LayerReader
+from compliance.ingest.limits import Limits
+from compliance.model.filesystem import FileFacts, FileKind, Unread
+from compliance.model.image import Image, Layer
+from compliance.model.reference import ImageReference, Platform
+from compliance.model.request import ContentRequest
+
+ROOTFS_TYPE = "application/vnd.hullmark.rootfs.listing.v1"
+
+_KINDS = {
+    stat.S_IFREG: FileKind.REGULAR,
+    stat.S_IFDIR: FileKind.DIRECTORY,
+    stat.S_IFLNK: FileKind.SYMLINK,
+    stat.S_IFCHR: FileKind.CHARACTER_DEVICE,
+    stat.S_IFBLK: FileKind.BLOCK_DEVICE,
+    stat.S_IFIFO: FileKind.FIFO,
+}
+
+
+class RootDirectory:
+    """A Source without layers: `contents` reads the folder instead of `open_layer`."""
+
+    def __init__(self, reference: ImageReference) -> None:
+        """Raises SourceError (``not-found``) when there is no such folder."""
+        self.root = Path(reference.target)
+        self._reference = reference
+        if not self.root.is_dir():
+            raise SourceError("no such folder", code="not-found", where=reference.target)
+
+    def image(self, platform: Platform | None) -> Image:
+        """See Source. `digest` is empty until the listing has been read: `digest_of` computes it."""
+        return Image(
+            reference=self._reference,
+            digest="",
+            media_type=ROOTFS_TYPE,
+            platform=platform,
+            manifest=b"",
+            config_digest=None,
+            config_bytes=b"",
+            config=None,
+            layers=(),
+        )
+
+    def open_layer(self, layer: Layer) -> BinaryIO:
+        """Never called: there are no layers."""
+        raise SourceError("a root filesystem has no layers", code="no-layers", where=str(self._reference))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def contents(
+        self,
+        requests: Sequence[ContentRequest],
+        examiner: Examiner,
+        limits: Limits,
+        progress: Callable[[int], None] | None = None,
+    ) -> LayerContents:
+        """The whole folder as if it were one layer; other file systems mounted inside are not entered."""
+        layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=0)
+        reader = LayerReader(requests, examiner, limits, progress)
+        entries: list[LayerEntry] = []
+        unread: list[Unread] = []
+        inodes: dict[tuple[int, int], str] = {}
+        device = self.root.stat().st_dev
+
+        def refused(error: OSError) -> None:
+            inside = os.path.relpath(error.filename or str(self.root), self.root)
+            unread.append(Unread(path=inside, reason=f"can't be listed: {error.strerror}", layer=0))
+
+        for where, folders, files in os.walk(self.root, onerror=refused):
+            folders.sort()
+            for name in sorted([*folders, *files]):
+                full = f"{where}/{name}"
+                inside = os.path.relpath(full, self.root)
+                try:
+                    facts = os.lstat(full)
+                except OSError as error:
+                    unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
+                    continue
+                if facts.st_dev != device:
+                    unread.append(Unread(path=inside, reason="another file system is mounted here", layer=0))
+                    if name in folders:
+                        folders.remove(name)
+                    continue
+                entry = self._entry(full, inside, facts, inodes, reader, unread)
+                if entry is not None:
+                    entries.append(entry)
+        return LayerContents(
+            layer=layer,
+            entries=tuple(entries),
+            whiteouts=(),
+            opaque=(),
+            unread=tuple(unread),
+            notices=(),
+            inflated_size=sum(entry.size for entry in entries),
+        )
+
+    def _entry(
+        self,
+        full: str,
+        inside: str,
+        facts: os.stat_result,
+        inodes: dict[tuple[int, int], str],
+        reader: LayerReader,
+        unread: list[Unread],
+    ) -> LayerEntry | None:
+        kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
+        if kind is None:
+            return None  # a socket: it exists only while its owner runs
+        hard_link = None
+        sha256 = ""
+        examined: FileFacts | None = None
+        kept: tuple[tuple[str, object], ...] = ()
+        if kind is FileKind.REGULAR:
+            key = (facts.st_dev, facts.st_ino)
+            hard_link = inodes.get(key) if facts.st_nlink > 1 else None
+            inodes.setdefault(key, inside)
+            if hard_link is None:
+                try:
+                    with _open_regular(full) as stream:
+                        sha256, examined, kept = reader.file(inside, facts.st_size, stream, 0, unread)
+                except OSError as error:
+                    unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
+            else:
+                kept = reader.asked(inside)
+        return LayerEntry(
+            inside,
+            kind,
+            stat.S_IMODE(facts.st_mode),
+            facts.st_uid,
+            facts.st_gid,
+            facts.st_size if kind is FileKind.REGULAR else 0,
+            str(Path(full).readlink()) if kind is FileKind.SYMLINK else "",
+            hard_link,
+            sha256,
+            examined,
+            _xattr(full, "security.capability") if kind is FileKind.REGULAR else b"",
+            bool(_xattr(full, "system.posix_acl_access")) if kind is not FileKind.SYMLINK else False,
+            kept,
+        )
+
+
+def digest_of(contents: LayerContents) -> str:
+    """The digest of a listing: one line an entry, in path order; equal trees have equal digests."""
+    listing = hashlib.sha256()
+    for entry in sorted(contents.entries):
+        line = f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.sha256}\n"
+        listing.update(line.encode("utf-8", "surrogateescape"))
+    return f"sha256:{listing.hexdigest()}"
+
+
+def _open_regular(path: str) -> BinaryIO:
+    """Open without following a link and without waiting for a FIFO that took the file's place."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(handle, "rb")
+
+
+def _xattr(path: str, name: str) -> bytes:
+    try:
+        return os.getxattr(path, name, follow_symlinks=False)
+    except OSError:
+        return b""

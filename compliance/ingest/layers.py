@@ -1,0 +1,305 @@
+"""One streaming pass over a layer: digests, entries, and only the contents that somebody asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, NamedTuple, Protocol
+
+from compliance.errors import FormatError, LimitError
+from compliance.formats import tar
+from compliance.formats.examine import Examiner
+from compliance.formats.globs import PathMatcher
+from compliance.ingest.compression import PLAIN, Inflater
+from compliance.ingest.limits import Limits
+from compliance.model.filesystem import FileFacts, FileKind, Unread
+from compliance.model.image import Layer
+from compliance.model.request import ContentRequest
+
+SCRIPTS = "scripts"
+"""Name of the implied request that keeps every small file starting with ``#!``."""
+
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+
+_KINDS = {
+    tar.REGULAR: FileKind.REGULAR,
+    tar.DIRECTORY: FileKind.DIRECTORY,
+    tar.SYMLINK: FileKind.SYMLINK,
+    tar.CHARACTER: FileKind.CHARACTER_DEVICE,
+    tar.BLOCK_DEVICE: FileKind.BLOCK_DEVICE,
+    tar.FIFO: FileKind.FIFO,
+}
+_CAPABILITY = "security.capability"
+_ACLS = ("system.posix_acl_access", "system.posix_acl_default")
+_PROGRAM_HEADS = (b"\x7fELF", b"#!", b"PK\x03\x04")
+_WHOLE = 2**20
+"""Files up to this size are read in one piece whatever they are."""
+
+
+class LayerEntry(NamedTuple):
+    """One name in a layer. `hard_link` is the path it shares its inode with, else None."""
+
+    path: str
+    kind: FileKind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    link: str
+    hard_link: str | None
+    sha256: str
+    facts: FileFacts | None
+    capability: bytes
+    acl: bool
+    kept: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerContents:
+    """What a layer changes: entries in archive order, names it hides in lower layers, directories it empties."""
+
+    layer: Layer
+    entries: tuple[LayerEntry, ...]
+    whiteouts: tuple[str, ...]
+    opaque: tuple[str, ...]
+    unread: tuple[Unread, ...]
+    notices: tuple[str, ...]
+    inflated_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    request: ContentRequest
+    matcher: PathMatcher
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found in a layer so far."""
+
+    entries: list[LayerEntry] = field(default_factory=list)
+    whiteouts: list[str] = field(default_factory=list)
+    opaque: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def hides(self, path: str) -> bool:
+        """Note a whiteout or an opaque marker; whether `path` was one."""
+        name = path[path.rfind("/") + 1 :]
+        if not name.startswith(WHITEOUT):
+            return False
+        if name == OPAQUE:
+            self.opaque.append(path[: -len(OPAQUE)].rstrip("/"))
+        elif not name.startswith(".wh..wh."):  # aufs' own bookkeeping files
+            self.whiteouts.append(path[: len(path) - len(name)] + name[len(WHITEOUT) :])
+        return True
+
+
+class Readable(Protocol):
+    """What a file's bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+        ...
+
+
+class LayerReader:
+    """Reads layers for a fixed set of requests. The contents it keeps are bounded over all its layers."""
+
+    def __init__(
+        self,
+        requests: Sequence[ContentRequest],
+        examiner: Examiner,
+        limits: Limits,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Compile the requests; one matcher over all of them refuses most paths at once."""
+        self._wanted = tuple(_Wanted(request, PathMatcher(request.globs)) for request in requests)
+        self._any = PathMatcher(glob for request in requests for glob in request.globs)
+        self._examiner = examiner
+        self._limits = limits
+        self._progress = progress
+        self._entries_left = limits.entries
+        self._bytes_left = limits.captured_bytes
+
+    def read(self, layer: Layer, stream: BinaryIO) -> LayerContents:
+        """One layer. Both digests have been compared when this returns.
+
+        Raises FormatError (``layer-corrupt``), IntegrityError (``digest-mismatch``), LimitError.
+        """
+        where = f"layer {layer.index + 1}, {layer.digest}"
+        inflater = Inflater(stream, limit=self._limits.layer_bytes, where=where, progress=self._progress)
+        try:
+            contents = self._entries(layer, tar.TarReader(inflater.read))
+        except FormatError as error:
+            if error.where is None:
+                raise FormatError(error.message, code=error.code, where=where, hint=error.hint) from None
+            raise
+        # docker save names layers by diffID only: a compressed one has no digest of its stored bytes to compare.
+        nameless = layer.digest == layer.diff_id and inflater.compression != PLAIN
+        inflater.finish(None if nameless else layer.digest, layer.diff_id)
+        notices = list(contents.notices)
+        if inflater.trailing:
+            notices.append(f"{where}: bytes after the end of the compressed stream")
+        if _says_otherwise(layer.media_type, inflater.compression):
+            notices.append(f"{where}: media-type: {layer.media_type} but the bytes are {inflater.compression}")
+        return replace(contents, notices=tuple(notices), inflated_size=inflater.inflated_size)
+
+    def _entries(self, layer: Layer, reader: tar.TarReader) -> LayerContents:
+        found = _Found()
+        for member in reader:
+            self._entries_left -= 1
+            if self._entries_left < 0:
+                raise LimitError(f"more than {self._limits.entries} entries in all layers", code="limit-exceeded")
+            path = self._safe_path(member.name, found.notices)
+            if path is None:
+                if member.type == tar.REGULAR:
+                    reason = "unsafe or overlong path"
+                    found.unread.append(Unread(path=member.name[:200], reason=reason, layer=layer.index))
+            elif not found.hides(path):
+                entry = self._entry(path, member, reader, layer.index, found)
+                if entry is not None:
+                    found.entries.append(entry)
+        return LayerContents(
+            layer=layer,
+            entries=tuple(found.entries),
+            whiteouts=tuple(found.whiteouts),
+            opaque=tuple(found.opaque),
+            unread=tuple(found.unread),
+            notices=tuple(found.notices),
+            inflated_size=0,
+        )
+
+    def _entry(
+        self, path: str, member: tar.TarEntry, reader: tar.TarReader, layer: int, found: _Found
+    ) -> LayerEntry | None:
+        hard_link: str | None = None
+        kind = _KINDS.get(member.type)
+        if member.type == tar.HARD_LINK:
+            kind, hard_link = FileKind.REGULAR, self._safe_path(member.link, found.notices)
+            if hard_link is None:
+                return None
+        if kind is None:
+            reason = f"tar entry of unknown type {member.type!r}"
+            found.notices.append(f"/{path}: {reason} passed over")
+            found.unread.append(Unread(path=path, reason=reason, layer=layer))
+            return None
+        sha256 = ""
+        facts: FileFacts | None = None
+        kept: tuple[tuple[str, object], ...] = ()
+        if hard_link is not None:
+            kept = self.asked(path)
+        elif kind is FileKind.REGULAR:
+            sha256, facts, kept = self.file(path, member.size, reader, layer, found.unread)
+        xattrs = member.xattrs
+        return LayerEntry(
+            path,
+            kind,
+            member.mode,
+            member.uid,
+            member.gid,
+            member.size,
+            member.link if kind is FileKind.SYMLINK else "",
+            hard_link,
+            sha256,
+            facts,
+            xattrs.get(_CAPABILITY, b"") if xattrs else b"",
+            any(name in xattrs for name in _ACLS) if xattrs else False,
+            kept,
+        )
+
+    def file(
+        self, path: str, size: int, stream: Readable, layer: int, unread: list[Unread]
+    ) -> tuple[str, FileFacts | None, tuple[tuple[str, object], ...]]:
+        """Digest, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
+        asking = self._asking(path)
+        hold = max((wanted.request.max_size for wanted in asking), default=0)
+        examinable = size <= self._limits.examined_bytes
+        if size <= max(hold, _WHOLE) and (examinable or asking):
+            content = stream.read(size)
+            facts = self._examiner.examine(content) if examinable else None
+            return hashlib.sha256(content).hexdigest(), facts, self._keep(path, content, asking, layer, unread)
+        unread.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
+        head = stream.read(_WHOLE)
+        digest = hashlib.sha256(head)
+        program = head.startswith(_PROGRAM_HEADS)
+        held = [head] if program and examinable else None
+        while piece := stream.read(_WHOLE):
+            digest.update(piece)
+            if held is not None:
+                held.append(piece)
+        if program and not examinable:
+            reason = f"program of {size} bytes: above {self._limits.examined_bytes} only digested, not examined"
+            unread.append(Unread(path=path, reason=reason, layer=layer))
+        facts = self._examiner.examine(b"".join(held)) if held is not None else None
+        return digest.hexdigest(), facts, ()
+
+    def asked(self, path: str) -> tuple[tuple[str, object], ...]:
+        """The requests for `path` without content: for a further name of a file that was read by another."""
+        return tuple((wanted.request.name, None) for wanted in self._asking(path))
+
+    def _asking(self, path: str) -> tuple[_Wanted, ...]:
+        if not self._any.matches(path):
+            return ()
+        return tuple(wanted for wanted in self._wanted if wanted.matcher.matches(path))
+
+    def _keep(
+        self, path: str, content: bytes, asking: tuple[_Wanted, ...], layer: int, unread: list[Unread]
+    ) -> tuple[tuple[str, object], ...]:
+        kept: list[tuple[str, object]] = []
+        whole = False
+        for wanted in asking:
+            request = wanted.request
+            if len(content) > request.max_size:
+                unread.append(_too_large(path, len(content), request, layer))
+            elif request.reduce is None:
+                kept.append((request.name, content))
+                whole = True
+            else:
+                try:
+                    kept.append((request.name, request.reduce(content)))
+                except FormatError as error:
+                    unread.append(Unread(path=path, reason=str(error), layer=layer))
+        if content.startswith(b"#!") and len(content) <= self._limits.script_bytes:
+            kept.append((SCRIPTS, content))
+            whole = True
+        if whole:
+            self._bytes_left -= len(content)
+            if self._bytes_left < 0:
+                raise LimitError(
+                    f"more than {self._limits.captured_bytes} bytes of package databases and scripts",
+                    code="limit-exceeded",
+                    where=f"/{path}",
+                )
+        return tuple(kept)
+
+    def _safe_path(self, name: str, notices: list[str]) -> str | None:
+        """`name` as a tree path; None (and a notice) for one that would leave the root or that nothing can open."""
+        path = name
+        if "//" in path or "./" in path or path.startswith("/") or path.endswith(("/", "/.", "/..")) or path == ".":
+            parts = [part for part in path.split("/") if part not in ("", ".")]
+            path = "/".join(parts)
+        if path == ".." or path.startswith("../") or path.endswith("/..") or "/../" in path:
+            notices.append(f"unsafe-path: an entry with .. in its name was refused: {_shown(name)}")
+            return None
+        if len(path) > self._limits.path_bytes or path.count("/") > self._limits.path_parts or "\0" in path:
+            notices.append(f"unsafe-path: an overlong name was refused: {_shown(name)}")
+            return None
+        if not path.isprintable():
+            notices.append(f"odd-name: {_shown(path)}")
+        return path
+
+
+def _says_otherwise(media_type: str, compression: str) -> bool:
+    said = media_type.rpartition("+")[2] if "+" in media_type else media_type.rpartition(".")[2]
+    return said in ("gzip", "zstd", "tar") and said != {"plain": "tar"}.get(compression, compression)
+
+
+def _too_large(path: str, size: int, request: ContentRequest, layer: int) -> Unread:
+    return Unread(path=path, reason=f"{size} bytes: {request.name} reads at most {request.max_size}", layer=layer)
+
+
+def _shown(name: str) -> str:
+    return name[:120].encode("unicode_escape", "backslashreplace").decode("ascii")

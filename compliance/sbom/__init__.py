@@ -1,0 +1,1 @@
+"""What is in an image: catalogers find packages, the inventory merges and relates them."""

@@ -1,0 +1,1 @@
+"""Signatures and attestations of an image: bytes, a trusted root and a demand in, a Verification out. Offline."""

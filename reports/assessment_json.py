@@ -1,0 +1,423 @@
+"""The assessment document: the one input of every other renderer, and itself the format `json`.
+
+`document` turns an assessment into plain values, `render` into bytes, and `parse` reads them back, so that a
+report can be made again without the image. Nothing may be said in a report that is not in this document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from typing import cast
+
+from compliance.errors import ExitCode, FormatError
+from compliance.model.assessment import Assessment, ControlResult
+from compliance.model.control import Framework, Relation
+from compliance.model.evidence import Evidence
+from compliance.model.filesystem import FileKind, FileTree, Unread, display_path
+from compliance.model.image import Image, ImageConfig, Layer
+from compliance.model.inventory import Distribution, Inventory
+from compliance.model.outcome import Check, CheckResult, Observation, OutcomeWord, Waiver
+from compliance.model.verification import Attestation, Signature, Verdict, Verification
+from reports import document as shape
+from reports.redaction import is_open, redact, redact_arguments, redact_step
+from reports.schema import Schema
+from reports.text import clean, sentence
+
+SCHEMA_VERSION = "1"
+
+_CLAIM_PREFIX = "org.opencontainers.image."
+_TEXT_MAX = 512
+"""Characters of one claim, build step or argument: the bytes themselves are in the image, under its digest."""
+
+_OUTCOMES = {
+    ExitCode.SATISFIED: "satisfied",
+    ExitCode.NOT_SATISFIED: "not-satisfied",
+    ExitCode.NOT_DETERMINED: "not-determined",
+    ExitCode.NOT_VERIFIED: "not-verified",
+}
+_STRONGEST_FIRST = (Relation.SATISFIES, Relation.PARTIALLY_SUPPORTS, Relation.PROVIDES_EVIDENCE_FOR)
+
+
+def document(assessment: Assessment) -> shape.Document:
+    """The assessment as values that JSON has, in the order in which they are written."""
+    evidence = assessment.evidence
+    layers = tuple(layer.digest for layer in evidence.image.layers)
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "subject": _subject(evidence.image),
+        "tool": {
+            "name": assessment.tool.name,
+            "version": assessment.tool.version,
+            "controlsDigest": assessment.tool.controls_digest,
+        },
+        "startedAt": _time(assessment.started),
+        "finishedAt": _time(assessment.finished),
+        "effectiveTime": _time(assessment.effective),
+        "profile": {
+            "id": evidence.profile.variant.value,
+            "source": evidence.profile.source.value,
+            "declared": _optional(evidence.profile.declared),
+        },
+        "summary": _summary(assessment),
+        "coverage": _coverage(evidence, layers),
+        "inventory": _inventory(evidence.inventory),
+        "verification": verification_document(evidence.verification),
+        "checks": [_check(result, layers) for result in assessment.results],
+        "frameworks": [_framework(framework) for framework in _frameworks(assessment.controls)],
+        "controls": [_control(result) for result in assessment.controls],
+    }
+
+
+def render(document: shape.Document) -> bytes:
+    """The document as UTF-8 JSON, indented by two, keys in their fixed order, with a newline at the end."""
+    return (json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
+
+
+def parse(content: bytes) -> shape.Document:
+    """Read a document back; every string is cleaned again, as somebody else may have written the file.
+
+    Raises FormatError, naming the place, when it is not an assessment document of this schema version, or when
+    a control names a framework or a check that it does not hold.
+    """
+    try:
+        value = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(
+            f"not JSON: {error}", code="assessment-invalid", hint="give the assessment.json that assess wrote"
+        ) from error
+    if isinstance(value, dict) and value.get("schemaVersion") != SCHEMA_VERSION:
+        raise FormatError(
+            f"schemaVersion is {value.get('schemaVersion')!r}, this version reads {SCHEMA_VERSION!r}",
+            code="assessment-version",
+            hint="assess the image again",
+        )
+    schema().check(value)
+    document = cast(shape.Document, _cleaned(value))
+    _check_references(document)
+    return document
+
+
+def schema() -> Schema:
+    """The JSON Schema (2020-12) of the document, as shipped."""
+    return Schema.load(resources.files("reports") / "schemas" / "assessment.schema.json")
+
+
+def _subject(image: Image) -> shape.Subject:
+    return {
+        "reference": redact(clean(str(image.reference))),
+        "tag": _optional(image.tag),
+        "digest": image.digest,
+        "mediaType": clean(image.media_type),
+        "platform": None if image.platform is None else clean(str(image.platform)),
+        "indexDigest": image.index_digest,
+        "configDigest": image.config_digest,
+        "layers": [_layer(layer) for layer in image.layers],
+        "config": None if image.config is None else _config(image.config),
+        "claims": _claims(image),
+        "notices": [sentence(notice) for notice in image.notices],
+    }
+
+
+def _layer(layer: Layer) -> shape.Layer:
+    return {
+        "digest": layer.digest,
+        "diffId": layer.diff_id,
+        "mediaType": clean(layer.media_type),
+        "size": layer.size,
+        "createdBy": None if layer.created_by is None else _short(redact_step(layer.created_by)),
+    }
+
+
+def _config(config: ImageConfig) -> shape.Config:
+    return {
+        "user": _optional(config.user),
+        "entrypoint": _arguments(config.entrypoint),
+        "cmd": _arguments(config.cmd),
+        "workingDir": _optional(config.working_dir),
+        "environment": [
+            {"name": clean(name), "value": clean(value) if is_open(name) else None}
+            for name, value in sorted(config.env.items())
+        ],
+        "exposedPorts": sorted(clean(port) for port in config.exposed_ports),
+        "volumes": sorted(clean(volume) for volume in config.volumes),
+        "healthcheck": None if config.healthcheck is None else _arguments(config.healthcheck),
+        "shell": None if config.shell is None else _arguments(config.shell),
+        "onBuild": [_short(redact_step(step)) for step in config.on_build],
+        "stopSignal": _optional(config.stop_signal),
+        "created": _optional(config.created),
+    }
+
+
+def _claims(image: Image) -> list[shape.Claim]:
+    """What the image says of itself in the standard annotations (OCI image-spec, annotations.md). Unsigned."""
+    labels = {} if image.config is None else image.config.labels
+    sources: tuple[tuple[str, Mapping[str, str]], ...] = (("label", labels), ("annotation", image.annotations))
+    return [
+        {"name": clean(name), "value": _short(redact(value)), "source": source}
+        for source, pairs in sources
+        for name, value in sorted(pairs.items())
+        if name.startswith(_CLAIM_PREFIX)
+    ]
+
+
+def _summary(assessment: Assessment) -> shape.Summary:
+    summary = assessment.summary
+    return {
+        "outcome": _OUTCOMES[summary.outcome],
+        "exitCode": int(summary.outcome),
+        "checks": {
+            "passed": summary.counts.get(OutcomeWord.PASSED, 0),
+            "failed": summary.counts.get(OutcomeWord.FAILED, 0),
+            "not-applicable": summary.counts.get(OutcomeWord.NOT_APPLICABLE, 0),
+            "unknown": summary.counts.get(OutcomeWord.UNKNOWN, 0),
+            "errored": summary.counts.get(OutcomeWord.ERRORED, 0),
+        },
+        "waived": sum(result.waiver is not None for result in assessment.results),
+        "worstSeverity": None if summary.worst is None else str(summary.worst),
+        "failOn": str(summary.fail_on),
+    }
+
+
+def _coverage(evidence: Evidence, layers: tuple[str, ...]) -> shape.Coverage:
+    tree = evidence.filesystem
+    sizes, executables = _regular_files(tree)
+    return {
+        "entries": len(tree),
+        "files": len(sizes),
+        "bytes": sum(sizes.values()),
+        "executables": executables,
+        "whollyRead": tree.wholly_read,
+        "unread": [_unread(place, layers) for place in tree.unread],
+        "residue": {"files": len(tree.residue), "bytes": sum(item.size for item in tree.residue)},
+    }
+
+
+def _regular_files(tree: FileTree) -> tuple[dict[int, int], int]:
+    """The size of every regular file by inode, so that hard links count once, and how many are executable."""
+    sizes: dict[int, int] = {}
+    executables = 0
+    for entry in tree.entries.values():
+        if entry.kind is FileKind.REGULAR and entry.inode not in sizes:
+            sizes[entry.inode] = entry.size
+            executables += bool(entry.mode & 0o111)
+    return sizes, executables
+
+
+def _unread(place: Unread, layers: tuple[str, ...]) -> shape.UnreadPlace:
+    return {"path": _path(place.path), "reason": sentence(place.reason), "layer": _at(layers, place.layer)}
+
+
+def _inventory(inventory: Inventory) -> shape.Inventory:
+    types = Counter(package.type for package in inventory.packages)
+    return {
+        "packages": len(inventory.packages),
+        "byType": {clean(name): types[name] for name in sorted(types)},
+        "distribution": None if inventory.distribution is None else _distribution(inventory.distribution),
+        "unknowns": [
+            {"path": _path(unknown.path), "reason": sentence(unknown.reason)} for unknown in inventory.unknowns
+        ],
+    }
+
+
+def _distribution(distribution: Distribution) -> shape.Distribution:
+    return {
+        "id": clean(distribution.id),
+        "versionId": _optional(distribution.version_id),
+        "prettyName": _optional(distribution.pretty_name),
+        "codename": _optional(distribution.codename),
+    }
+
+
+def verification_document(verification: Verification) -> shape.Verification:
+    """What was verified about an image: the `verification` object of the document."""
+
+    demand = verification.demand
+    return {
+        "integrity": {
+            "checked": [
+                {"what": sentence(what), "digest": clean(digest)} for what, digest in verification.integrity.checked
+            ]
+        },
+        "demand": {
+            "made": demand.made,
+            "keyId": _optional(demand.key_id),
+            "identity": _optional(demand.identity),
+            "identityRegexp": _optional(demand.identity_regexp),
+            "issuer": _optional(demand.issuer),
+            "issuerRegexp": _optional(demand.issuer_regexp),
+        },
+        "signatures": [_signature(signature) for signature in verification.signatures],
+        "attestations": [_attestation(attestation) for attestation in verification.attestations],
+        "unreadable": [
+            {"where": clean(where), "reason": sentence(reason)} for where, reason in verification.unreadable
+        ],
+    }
+
+
+def _signature(signature: Signature | Attestation) -> shape.Signature:
+    return {
+        "kind": signature.kind.value,
+        "verified": signature.verdict is Verdict.VERIFIED,
+        "verdict": signature.verdict.value,
+        "identity": _optional(signature.signer.identity),
+        "issuer": _optional(signature.signer.issuer),
+        "keyId": _optional(signature.signer.key_id),
+        "transparency": sentence(signature.transparency),
+        "reason": sentence(signature.reason),
+        "signedAt": _optional(signature.signed_at),
+        "material": clean(signature.material),
+        "foundIn": clean(signature.found_in),
+    }
+
+
+def _attestation(attestation: Attestation) -> shape.Attestation:
+    return {
+        **_signature(attestation),
+        "predicateType": clean(attestation.predicate_type),
+        "subjects": [clean(subject) for subject in attestation.subjects],
+    }
+
+
+def _check(result: CheckResult, layers: tuple[str, ...]) -> shape.Check:
+    check: Check = result.check
+    return {
+        "id": check.id,
+        "title": sentence(check.title),
+        "trait": check.trait.value,
+        "severity": str(check.severity),
+        "outcome": result.word.value,
+        "reason": None if result.reason is None else redact(sentence(result.reason)),
+        "rationale": sentence(check.rationale),
+        "looksAt": sentence(check.looks_at),
+        "proves": sentence(check.proves),
+        "remediation": sentence(check.remediation),
+        "references": [clean(reference) for reference in check.references],
+        "waiver": None if result.waiver is None else _waiver(result.waiver),
+        "observations": [_observation(observation, layers) for observation in result.outcome.observations],
+    }
+
+
+def _waiver(waiver: Waiver) -> shape.Waiver:
+    return {
+        "id": clean(waiver.id),
+        "reason": sentence(waiver.reason),
+        "approver": sentence(waiver.approver),
+        "expires": _optional(waiver.expires),
+    }
+
+
+def _observation(observation: Observation, layers: tuple[str, ...]) -> shape.Observation:
+    return {
+        "summary": redact(sentence(observation.summary)),
+        "kind": observation.kind.value,
+        "path": None if observation.path is None else _path(observation.path),
+        "names": [_path(name) for name in observation.names],
+        "layer": _at(layers, observation.layer),
+        "package": _optional(observation.package),
+        "sha256": observation.sha256,
+        "size": observation.size,
+        "value": None if observation.value is None else redact(clean(observation.value)),
+        "method": None if observation.method is None else sentence(observation.method),
+        "verdict": _optional(observation.verdict),
+    }
+
+
+def _frameworks(controls: Iterable[ControlResult]) -> list[Framework]:
+    """The frameworks of the results, each once, in the order in which they first come."""
+    return list({result.framework.id: result.framework for result in controls}.values())
+
+
+def _framework(framework: Framework) -> shape.Framework:
+    return {
+        "id": framework.id,
+        "name": sentence(framework.name),
+        "version": sentence(framework.version),
+        "source": sentence(framework.source),
+        "caveats": [sentence(caveat) for caveat in framework.caveats],
+    }
+
+
+def _control(result: ControlResult) -> shape.Control:
+    control = result.control
+    relations = {mapped.relation for mapped in control.checks if mapped.check in result.checks}
+    return {
+        "framework": result.framework.id,
+        "id": control.id,
+        "label": control.label,
+        "title": sentence(control.title),
+        "verbatim": control.verbatim,
+        "confirmed": control.confirmed,
+        "source": sentence(control.source),
+        "baselines": None if control.baselines is None else list(control.baselines),
+        "status": result.status.value,
+        "relation": next((relation.value for relation in _STRONGEST_FIRST if relation in relations), None),
+        "checks": list(result.checks),
+        "mapping": [
+            {"check": mapped.check, "relation": mapped.relation.value, "rationale": sentence(mapped.rationale)}
+            for mapped in control.checks
+        ],
+        "waived": result.waived,
+    }
+
+
+def _time(moment: datetime) -> str:
+    """RFC 3339 in UTC with Z; fractions of a second only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _path(path: str) -> str:
+    return clean(display_path(path))
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else clean(text)
+
+
+def _at(layers: tuple[str, ...], index: int | None) -> str | None:
+    return layers[index] if index is not None and 0 <= index < len(layers) else None
+
+
+def _short(text: str) -> str:
+    text = sentence(text)
+    return text if len(text) <= _TEXT_MAX else text[: _TEXT_MAX - 1] + "…"
+
+
+def _arguments(arguments: tuple[str, ...]) -> list[str]:
+    return [_short(argument) for argument in redact_arguments(arguments)]
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _cleaned(value: object) -> object:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(item) for key, item in value.items()}
+    return value
+
+
+def _check_references(document: shape.Document) -> None:
+    checks = [check["id"] for check in document["checks"]]
+    frameworks = [framework["id"] for framework in document["frameworks"]]
+    for what, ids in (("checks", checks), ("frameworks", frameworks)):
+        for identifier, times in Counter(ids).items():
+            if times > 1:
+                raise _dangling(f"$.{what}", f"{identifier!r} comes {times} times")
+    for place, control in enumerate(document["controls"]):
+        if control["framework"] not in frameworks:
+            raise _dangling(f"$.controls[{place}].framework", f"no framework {control['framework']!r}")
+        for check in control["checks"]:
+            if check not in checks:
+                raise _dangling(f"$.controls[{place}].checks", f"no check {check!r}")
+
+
+def _dangling(where: str, message: str) -> FormatError:
+    return FormatError(message, code="assessment-invalid", where=where)

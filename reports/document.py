@@ -1,0 +1,313 @@
+"""The types of the assessment document: what `json` writes and what every other renderer reads.
+
+The shape is fixed by ``reports/schemas/assessment.schema.json``, which also describes each key; a test holds the
+two together. Every key is always there: a fact that does not exist is null, never left out.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Layer(TypedDict):
+    """One layer, lowest first. `createdBy` is an unsigned claim of the image."""
+
+    digest: str
+    diffId: str
+    mediaType: str
+    size: int
+    createdBy: str | None
+
+
+class EnvironmentVariable(TypedDict):
+    """A name, and the value of the few whose value can be no secret."""
+
+    name: str
+    value: str | None
+
+
+class Claim(TypedDict):
+    """A standard annotation, unsigned. `source` is label or annotation."""
+
+    name: str
+    value: str
+    source: str
+
+
+class Config(TypedDict):
+    """The runtime configuration."""
+
+    user: str | None
+    entrypoint: list[str]
+    cmd: list[str]
+    workingDir: str | None
+    environment: list[EnvironmentVariable]
+    exposedPorts: list[str]
+    volumes: list[str]
+    healthcheck: list[str] | None
+    shell: list[str] | None
+    onBuild: list[str]
+    stopSignal: str | None
+    created: str | None
+
+
+class Subject(TypedDict):
+    """What was assessed. `config` is null for a root filesystem only."""
+
+    reference: str
+    tag: str | None
+    digest: str
+    mediaType: str
+    platform: str | None
+    indexDigest: str | None
+    configDigest: str | None
+    layers: list[Layer]
+    config: Config | None
+    claims: list[Claim]
+    notices: list[str]
+
+
+class Tool(TypedDict):
+    """What assessed, and the digest of its control library."""
+
+    name: str
+    version: str
+    controlsDigest: str
+
+
+class Profile(TypedDict):
+    """The purpose the image is held against, and where that comes from."""
+
+    id: str
+    source: str
+    declared: str | None
+
+
+class UnknownPlace(TypedDict):
+    """A place in the tree whose packages could not be read."""
+
+    path: str
+    reason: str
+
+
+class Distribution(TypedDict):
+    """What os-release says."""
+
+    id: str
+    versionId: str | None
+    prettyName: str | None
+    codename: str | None
+
+
+class Inventory(TypedDict):
+    """The packages in numbers; the SBOM holds them."""
+
+    packages: int
+    byType: dict[str, int]
+    distribution: Distribution | None
+    unknowns: list[UnknownPlace]
+
+
+class UnreadPlace(TypedDict):
+    """A place whose bytes could not all be read. `layer` is a digest."""
+
+    path: str
+    reason: str
+    layer: str | None
+
+
+class Residue(TypedDict):
+    """Files that an upper layer hides: gone from the tree, not from the image."""
+
+    files: int
+    bytes: int
+
+
+class Coverage(TypedDict):
+    """How much was read. Nothing is absent unless `whollyRead`."""
+
+    entries: int
+    files: int
+    bytes: int
+    executables: int
+    whollyRead: bool
+    unread: list[UnreadPlace]
+    residue: Residue
+
+
+class CheckedDigest(TypedDict):
+    """A digest that was recomputed from bytes and agreed."""
+
+    what: str
+    digest: str
+
+
+class Integrity(TypedDict):
+    """All such digests."""
+
+    checked: list[CheckedDigest]
+
+
+class Demand(TypedDict):
+    """What signatures were verified against; when not `made`, nothing is trusted."""
+
+    made: bool
+    keyId: str | None
+    identity: str | None
+    identityRegexp: str | None
+    issuer: str | None
+    issuerRegexp: str | None
+
+
+class Signature(TypedDict):
+    """One signature over the image digest. `verdict` is verified, invalid or unchecked."""
+
+    kind: str
+    verified: bool
+    verdict: str
+    identity: str | None
+    issuer: str | None
+    keyId: str | None
+    transparency: str
+    reason: str
+    signedAt: str | None
+    material: str
+    foundIn: str
+
+
+class Attestation(Signature):
+    """One in-toto statement, with what a signature has."""
+
+    predicateType: str
+    subjects: list[str]
+
+
+class UnreadableMaterial(TypedDict):
+    """Signing material that is not understood."""
+
+    where: str
+    reason: str
+
+
+class Verification(TypedDict):
+    """What was verified about the image."""
+
+    integrity: Integrity
+    demand: Demand
+    signatures: list[Signature]
+    attestations: list[Attestation]
+    unreadable: list[UnreadableMaterial]
+
+
+class Observation(TypedDict):
+    """One fact that a check saw. `layer` is a digest, `names` are further names of the same file."""
+
+    summary: str
+    kind: str
+    path: str | None
+    names: list[str]
+    layer: str | None
+    package: str | None
+    sha256: str | None
+    size: int | None
+    value: str | None
+    method: str | None
+    verdict: str | None
+
+
+class Waiver(TypedDict):
+    """An accepted exception to a check."""
+
+    id: str
+    reason: str
+    approver: str
+    expires: str | None
+
+
+class Check(TypedDict):
+    """A check with its outcome on this image; `reason` is null for a pass or a failure."""
+
+    id: str
+    title: str
+    trait: str
+    severity: str
+    outcome: str
+    reason: str | None
+    rationale: str
+    looksAt: str
+    proves: str
+    remediation: str
+    references: list[str]
+    waiver: Waiver | None
+    observations: list[Observation]
+
+
+class Framework(TypedDict):
+    """A published set of controls."""
+
+    id: str
+    name: str
+    version: str
+    source: str
+    caveats: list[str]
+
+
+class MappedCheck(TypedDict):
+    """How a check bears on a control."""
+
+    check: str
+    relation: str
+    rationale: str
+
+
+class Control(TypedDict):
+    """A control and what the checks say about it. `checks` were run, `mapping` names all that bear on it."""
+
+    framework: str
+    id: str
+    label: str
+    title: str
+    verbatim: bool
+    confirmed: bool
+    source: str
+    baselines: list[str] | None
+    status: str
+    relation: str | None
+    checks: list[str]
+    mapping: list[MappedCheck]
+    waived: bool
+
+
+OutcomeCounts = TypedDict(
+    "OutcomeCounts", {"passed": int, "failed": int, "not-applicable": int, "unknown": int, "errored": int}
+)
+
+
+class Summary(TypedDict):
+    """The answer in short. `outcome` decided the exit code."""
+
+    outcome: str
+    exitCode: int
+    checks: OutcomeCounts
+    waived: int
+    worstSeverity: str | None
+    failOn: str
+
+
+class Document(TypedDict):
+    """The whole of it. Paths have a leading slash; no string holds a control character or a lone surrogate."""
+
+    schemaVersion: str
+    subject: Subject
+    tool: Tool
+    startedAt: str
+    finishedAt: str
+    effectiveTime: str
+    profile: Profile
+    summary: Summary
+    coverage: Coverage
+    inventory: Inventory
+    verification: Verification
+    checks: list[Check]
+    frameworks: list[Framework]
+    controls: list[Control]

@@ -1,0 +1,100 @@
+"""The formats that an assessment document can be written in. Renderers are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from compliance.errors import UsageError
+from reports.document import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One output format.
+
+    `renderer` is ``module:function``, a function from the document to text or bytes; `file_name` its place in an
+    evidence folder; `binary` whether it is unfit for a terminal.
+    """
+
+    name: str
+    summary: str
+    media_type: str
+    file_name: str
+    renderer: str
+    binary: bool = False
+
+    def render(self, document: Document) -> bytes:
+        """The document in this format, with the renderer's defaults."""
+        module, _, function = self.renderer.partition(":")
+        content = getattr(importlib.import_module(module), function)(document)
+        return content.encode() if isinstance(content, str) else bytes(content)
+
+
+_FORMATS = (
+    Format(
+        name="table",
+        summary="for the terminal: verdict, what to do first, what failed",
+        media_type="text/plain",
+        file_name="summary.txt",
+        renderer="reports.table:render",
+    ),
+    Format(
+        name="json",
+        summary="the assessment document, from which every other format is made",
+        media_type="application/json",
+        file_name="assessment.json",
+        renderer="reports.assessment_json:render",
+    ),
+    Format(
+        name="oscal-ar",
+        summary="OSCAL assessment results",
+        media_type="application/oscal.assessment-results+json",
+        file_name="oscal/assessment-results.json",
+        renderer="reports.oscal:render_results",
+    ),
+    Format(
+        name="oscal-ap",
+        summary="OSCAL assessment plan, which the results import",
+        media_type="application/oscal.assessment-plan+json",
+        file_name="oscal/assessment-plan.json",
+        renderer="reports.oscal:render_plan",
+    ),
+    Format(
+        name="pdf",
+        summary="the audit report (PDF/A-3)",
+        media_type="application/pdf",
+        file_name="report.pdf",
+        renderer="reports.pdf:render",
+        binary=True,
+    ),
+    Format(
+        name="csv",
+        summary="one row for each observation",
+        media_type="text/csv",
+        file_name="findings.csv",
+        renderer="reports.csv:render",
+    ),
+    Format(
+        name="markdown",
+        summary="a short summary for a CI job or a pull request",
+        media_type="text/markdown",
+        file_name="summary.md",
+        renderer="reports.markdown:render",
+    ),
+)
+
+FORMATS: Mapping[str, Format] = MappingProxyType({one.name: one for one in _FORMATS})
+"""By name, in the order in which help lists them."""
+
+
+def find(name: str) -> Format:
+    """The format named `name`. Raises UsageError with the names that exist."""
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise UsageError(
+            f"no report format {name!r}", code="format-unknown", hint=f"choose one of {', '.join(FORMATS)}"
+        ) from None

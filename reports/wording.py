@@ -1,0 +1,101 @@
+"""The words in which reports say what the document's short words mean, the same in every format."""
+
+from __future__ import annotations
+
+from reports import findings
+from reports.document import Document
+
+VERDICTS = {
+    "satisfied": "SATISFIED",
+    "not-satisfied": "NOT SATISFIED",
+    "not-determined": "NOT DETERMINED",
+    "not-verified": "NOT VERIFIED",
+}
+TRAITS = {
+    "removed": "Components removed",
+    "nonroot": "Non-root",
+    "immutable": "Immutable",
+    "purpose": "Purpose-scoped",
+    "drift": "No drift",
+    "supply": "Supply chain",
+}
+OUTCOMES = {
+    "passed": "passed",
+    "failed": "failed",
+    "not-applicable": "not applicable",
+    "unknown": "unknown",
+    "errored": "errored",
+}
+STATUSES = {
+    "satisfied": "satisfied",
+    "supported": "supported",
+    "contradicted": "contradicted",
+    "undetermined": "undetermined",
+    "not-applicable": "not applicable",
+}
+STATUS_MEANINGS = {
+    "contradicted": "A failed check is evidence against the control.",
+    "undetermined": "What was read does not suffice to say anything about the control.",
+    "supported": "Passed checks support the control as far as their relation to it says; that does not satisfy it.",
+    "satisfied": "A passed check asks of the image exactly what the control asks of an image.",
+    "not-applicable": "The question does not arise for this image.",
+}
+RELATION_MEANINGS = {
+    "satisfies": "The check tests what the control asks of an image.",
+    "partially supports": "What the check tests lies within the control; the control asks for more.",
+    "provides evidence for": "Check and control overlap; a person must judge.",
+}
+PROFILE_SOURCES = {
+    "flag": "named on the command line",
+    "label": "a label of the image says so, which is an unsigned claim",
+    "tag": "read from the tag, which is an unsigned claim",
+    "default": "the default, the strictest",
+}
+SIGNATURE_VERDICTS = {"verified": "verified", "invalid": "INVALID", "unchecked": "not checked"}
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """``1 check``, ``2 checks``, ``12,345 files``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def verdict_sentence(document: Document) -> str:
+    """Why the verdict is what it is, in one sentence, from the document's own numbers."""
+    summary = document["summary"]
+    fail_on = summary["failOn"]
+    decisive = findings.SEVERITIES[: findings.SEVERITIES.index(fail_on) + 1]
+    failures = [check for check in findings.failed(document) if check["severity"] in decisive]
+    level = "critical severity" if fail_on == "critical" else f"{fail_on} severity or above"
+    if summary["outcome"] == "not-satisfied":
+        return f"{count(len(failures), 'check')} of {level} failed and {_is_are(len(failures))} not waived."
+    if summary["outcome"] == "not-determined":
+        open_ones = len(findings.undetermined(document))
+        return f"What could be read does not suffice: {count(open_ones, 'check')} could not be determined."
+    if summary["outcome"] == "not-verified":
+        return "The image or its evidence does not verify."
+    return f"No check of {level} failed without a waiver."
+
+
+def size(number: int) -> str:
+    """Bytes in the unit a person would choose, in powers of 1000."""
+    amount = float(number)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{number:,} {'byte' if number == 1 else 'bytes'}" if unit == "bytes" else f"{amount:,.1f} {unit}"
+
+
+def short_digest(digest: str, length: int = 12) -> str:
+    """The first hex digits of a digest, with its algorithm: enough to tell two apart, not to verify."""
+    algorithm, _, digits = digest.partition(":")
+    return f"{algorithm}:{digits[:length]}" if digits else digest[:length]
+
+
+def minute(time: str) -> str:
+    """An RFC 3339 time to the minute: ``2026-11-01 12:00 UTC``."""
+    return f"{time[:10]} {time[11:16]} UTC"
+
+
+def _is_are(number: int) -> str:
+    return "is" if number == 1 else "are"

@@ -1,0 +1,68 @@
+"""What every test may ask for: the shared fixtures, the sample images, golden files."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regenerate-golden",
+        action="store_true",
+        help="write the golden files from what the code gives now, and fail each test that changed one",
+    )
+
+
+def _demand(path: Path, what: str) -> Path:
+    """`path`, or the end of this test: a skip at a desk, a failure where CI says everything is there."""
+    if not path.is_dir():
+        reason = f"{what} not found at {path}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of fixtures, references and schemas beside the checkout; HULLMARK_SHARED overrides it."""
+    return _demand(Path(os.environ.get("HULLMARK_SHARED") or CHECKOUT.parent / "shared"), "shared data")
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The sample images of the demo, each an OCI layout: `samples / "ordinary"`, `samples / "hardened"`."""
+    path = CHECKOUT / "examples" / "images"
+    assert path.is_dir(), f"the samples are a part of the project, and {path} is missing"
+    return path
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, bytes], None]:
+    """`golden(name, actual)`: `actual` is, byte for byte, the file tests/golden/`name`."""
+
+    def compare(name: str, actual: bytes) -> None:
+        path = CHECKOUT / "tests" / "golden" / name
+        expected = path.read_bytes() if path.is_file() else None
+        if actual == expected:
+            return
+        if request.config.getoption("--regenerate-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(actual)
+            pytest.fail(f"{path} was written anew: read its diff, then run without --regenerate-golden")
+        assert expected is not None, f"{path} is missing: write it with --regenerate-golden"
+        # As text, so that pytest shows the differing lines.
+        assert actual.decode(errors="backslashreplace") == expected.decode(errors="backslashreplace")
+        pytest.fail(f"{path}: bytes differ")
+
+    return compare
