@@ -48,6 +48,10 @@ _PASS_THROUGH = {
     "setsid": 0,
     "gosu": 1,
     "su-exec": 1,
+    "sudo": 0,
+    "doas": 0,
+    "ionice": 0,
+    "stdbuf": 0,
     "timeout": 1,
 }
 _OPTIONS_WITH_VALUE = frozenset(

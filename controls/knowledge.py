@@ -55,11 +55,15 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """All tools that one check looks for; `noun` is what one of them is."""
+    """All tools that one check looks for; `noun` is what one of them is.
+
+    `in_libraries` tells that one inside a shared library, which another program starts, is a possible finding.
+    """
 
     id: str
     noun: str
     tools: tuple[Tool, ...]
+    in_libraries: bool = False
 
 
 @cache
@@ -101,10 +105,15 @@ def parse_kind(name: str, content: bytes, rules: frozenset[str]) -> Kind:
 
     Raises PolicyError naming the file and the field.
     """
-    top = _top(f"{name}.yaml", content, "schema", "kind", "noun", "tools")
+    top = _top(f"{name}.yaml", content, "schema", "kind", "noun", "in_libraries", "tools")
     if top.text("kind") != name:
         raise top.error(f"must be the name of the file: {name}", "kind")
-    return Kind(id=name, noun=top.text("noun"), tools=tuple(_tool(part, rules) for part in top.sections("tools")))
+    return Kind(
+        id=name,
+        noun=top.text("noun"),
+        tools=tuple(_tool(part, rules) for part in top.sections("tools")),
+        in_libraries="in_libraries" in top.values and top.flag("in_libraries"),
+    )
 
 
 def name_pattern(globs: tuple[str, ...]) -> re.Pattern[str]:

@@ -23,10 +23,10 @@ from typing import Any, TypeVar, cast
 from reports import assessment_json, csv, findings, wording
 from reports.document import Attestation, Check, Control, Document, Observation, Signature
 
-EVIDENCE_MAX = 8
+EVIDENCE_MAX = 6
 """Observations printed for one check."""
 
-_FIRST_MAX = 5
+_FIRST_MAX = 4
 _ROWS_MAX = 40
 _PLACES_MAX = 25
 _CLAIMS_MAX = 16
@@ -69,6 +69,7 @@ _TRAIT_MEANINGS = {
     "drift": "Every executable is accounted for, and files are as their packages delivered them.",
     "supply": "Every byte is covered by a digest; who built and signed it is verified.",
 }
+_BASELINES = ("low", "moderate", "high")
 _GLOSSARY = (
     ("Attestation", "A signed statement about an image digest: how it was built, what is in it, what a scan found."),
     ("Check", "One question to the image with one of five outcomes: passed, failed, not applicable, unknown, errored."),
@@ -148,8 +149,9 @@ def _cover(document: Document) -> dict[str, object]:
     short = wording.short_digest(subject["digest"], 16)
     return {
         "title": f"Assessment of {_shortened(subject['reference'], 120)}",
-        "reference": _shortened(subject["reference"], 180),
-        "short_reference": _shortened(subject["reference"], 75),
+        "reference": _shortened(subject["reference"].removeprefix("registry:"), 180),
+        "counts": _outcome_counts(document),
+        "short_reference": _shortened(subject["reference"].removeprefix("registry:"), 75),
         "short_digest": short,
         "tool": f"{tool['name']} {tool['version']}",
         "profile_source": wording.PROFILE_SOURCES[document["profile"]["source"]],
@@ -160,6 +162,11 @@ def _cover(document: Document) -> dict[str, object]:
         },
         "reproduce": _reproduce(document),
     }
+
+
+def _outcome_counts(document: Document) -> str:
+    counts = findings.outcome_counts(document["checks"])
+    return ", ".join(f"{counts[one]} {wording.OUTCOMES[one]}" for one in findings.OUTCOMES if counts[one]) or "none"
 
 
 def _reproduce(document: Document) -> str:
@@ -210,7 +217,9 @@ def _results(document: Document) -> dict[str, object]:
         "assessed": _assessed(document),
         "checks": frozenset(blocks),
         "traits": [_trait(document, trait, blocks) for trait in findings.TRAITS],
-        "first": [{**blocks[check["id"]], "seen": _seen(check)} for check in first],
+        "first": [
+            {**blocks[check["id"]], "seen": _seen(check), "to_do": _opening(check["remediation"])} for check in first
+        ],
         "more_first": len(failed) - len(first),
         "failed": [blocks[check["id"]] for check in (*failed, *waived)],
         "undetermined": [blocks[check["id"]] for check in undetermined],
@@ -224,7 +233,7 @@ def _assessed(document: Document) -> str:
     platform = f" for {subject['platform']}" if subject["platform"] else ""
     whole = "All were read to their end" if coverage["whollyRead"] else "Not all could be read (see Limits)"
     return (
-        f"{_shortened(subject['reference'], 160)}{platform} was assessed: the bytes with digest {subject['digest']}. "
+        f"{_shortened(subject['reference'].removeprefix('registry:'), 160)}{platform} was assessed: the bytes with digest {subject['digest']}. "
         f"They hold {wording.count(coverage['files'], 'file')} ({wording.size(coverage['bytes'])}) in "
         f"{wording.count(len(subject['layers']), 'layer')}. {whole}, and "
         f"{wording.count(document['inventory']['packages'], 'package')} were found in them. The image was held against "
@@ -275,12 +284,14 @@ def _block(check: Check, document: Document, bearing: list[Control]) -> dict[str
         "severity": check["severity"],
         "outcome": check["outcome"],
         "word": wording.OUTCOMES[check["outcome"]],
-        "reason": _shortened(check["reason"] or "No reason was given."),
+        "reason": _sentence(_shortened(check["reason"] or "No reason was given")),
+        "short_reason": _shortened(check["reason"] or "", 100),
         "rationale": check["rationale"],
         "remediation": check["remediation"],
         "proves": check["proves"],
         "waiver": _waiver(check),
         "observations": len(check["observations"]),
+        "summary": _common_summary(shown),
         "evidence": [_evidence(item, document) for item in shown],
         "more_evidence": len(check["observations"]) - len(shown),
         "rests_on": " ".join(_sentence(_seen_at(item)) for item in shown[:3]),
@@ -294,6 +305,13 @@ def _most_telling(observations: list[Observation]) -> list[Observation]:
     return sorted(observations, key=lambda item: order.get(item["verdict"], 0))[:EVIDENCE_MAX]
 
 
+def _common_summary(observations: list[Observation]) -> str | None:
+    """What is the same for all of several files, so that it is printed once."""
+    summaries = {item["summary"] for item in observations if item["path"]}
+    alike = len(summaries) == 1 and all(item["path"] for item in observations) and len(observations) > 1
+    return _sentence(_shortened(summaries.pop())) if alike else None
+
+
 def _evidence(item: Observation, document: Document) -> dict[str, object]:
     layers = [layer["digest"] for layer in document["subject"]["layers"]]
     names = [name for name in item["names"] if name != item["path"]]
@@ -302,15 +320,13 @@ def _evidence(item: Observation, document: Document) -> dict[str, object]:
     if item["layer"] in layers:
         layer = f"layer {layers.index(item['layer']) + 1} {wording.short_digest(item['layer'])}"
     size = "" if item["size"] is None else wording.size(item["size"])
-    seen = f"verdict: {item['verdict']}" if item["verdict"] else ""
-    method = f"by: {item['method']}" if item["method"] else ""
-    lines = (" · ".join(filter(None, (layer, size, seen, method))), item["package"] or "", _sha256(item))
+    origin = (layer, size, item["verdict"], item["method"], item["package"], _sha256(item))
     return {
         "path": _shortened(item["path"]) if item["path"] else None,
         "summary": _sentence(_shortened(item["summary"])),
         "value": _shortened(item["value"]) if item["value"] else None,
         "names": _shortened(", ".join(names[:_NAMES_MAX]) + others) if names else None,
-        "origin": [_shortened(line) for line in lines if line],
+        "origin": " · ".join(_shortened(fact) for fact in origin if fact),
     }
 
 
@@ -324,7 +340,7 @@ def _seen(check: Check) -> str:
     if not shown:
         return ""
     more = len(check["observations"]) - 1
-    return _seen_at(shown[0], 140) + (f" (and {more:,} more)" if more else "")
+    return _seen_at(shown[0], 80) + (f" (and {more:,} more)" if more else "")
 
 
 def _seen_at(item: Observation, limit: int = _TEXT_MAX) -> str:
@@ -477,10 +493,21 @@ def _control(control: Control) -> dict[str, object]:
         "status": control["status"],
         "word": wording.STATUSES[control["status"]],
         "relation": control["relation"] or "none was run",
-        "baselines": ", ".join(control["baselines"] or []),
+        "baselines": _baselines(control),
         "checks": control["checks"],
         "waived": control["waived"],
     }
+
+
+def _baselines(control: Control) -> str:
+    """The baselines of a control; those of a framework without any have no text."""
+    baselines = control["baselines"]
+    if baselines is None:
+        return ""
+    for place, lowest in enumerate(_BASELINES):
+        if set(baselines) == set(_BASELINES[place:]):
+            return f"{lowest} and up" if len(baselines) > 1 else f"{lowest} only"
+    return ", ".join(baselines) or "no baseline"
 
 
 def _control_anchor(control: Control) -> str:
@@ -598,6 +625,14 @@ def _shortened(text: str, limit: int = _TEXT_MAX) -> str:
         return text
     half = (limit - 3) // 2
     return f"{text[:half]} … {text[-half:]}"
+
+
+def _opening(text: str, limit: int = 150) -> str:
+    """The first sentences of `text` that fit, or its first words."""
+    if len(text) <= limit:
+        return text
+    end = max(text.rfind(mark, 0, limit) for mark in (". ", "; "))
+    return text[: end + 1].rstrip(";") if end > 0 else text[: text.rfind(" ", 0, limit)] + " …"
 
 
 def _sentence(text: str) -> str:

@@ -62,18 +62,22 @@ def count(number: int, one: str, many: str | None = None) -> str:
 def verdict_sentence(document: Document) -> str:
     """Why the verdict is what it is, in one sentence, from the document's own numbers."""
     summary = document["summary"]
-    fail_on = summary["failOn"]
-    decisive = findings.SEVERITIES[: findings.SEVERITIES.index(fail_on) + 1]
-    failures = [check for check in findings.failed(document) if check["severity"] in decisive]
-    level = "critical severity" if fail_on == "critical" else f"{fail_on} severity or above"
-    if summary["outcome"] == "not-satisfied":
-        return f"{count(len(failures), 'check')} of {level} failed and {_is_are(len(failures))} not waived."
-    if summary["outcome"] == "not-determined":
-        open_ones = len(findings.undetermined(document))
-        return f"What could be read does not suffice: {count(open_ones, 'check')} could not be determined."
-    if summary["outcome"] == "not-verified":
-        return "The image or its evidence does not verify."
-    return f"No check of {level} failed without a waiver."
+    decisive = findings.SEVERITIES[: findings.SEVERITIES.index(summary["failOn"]) + 1]
+    failures = sum(check["severity"] in decisive for check in findings.failed(document))
+    open_ones = sum(check["severity"] in decisive for check in findings.undetermined(document))
+    level = "critical severity" if len(decisive) == 1 else f"{summary['failOn']} severity or above"
+    match summary["outcome"]:
+        case "not-satisfied":
+            also = f", and {count(open_ones, 'more', 'more')} could not be determined" if open_ones else ""
+            return f"{count(failures, 'check')} of {level} failed{also}."
+        case "not-determined" if open_ones:
+            return f"{count(open_ones, 'check')} of {level} could not be determined; none failed without a waiver."
+        case "not-determined":
+            return "No check passed or failed, so that nothing is shown."
+        case "not-verified":
+            return "The image or its evidence does not verify."
+        case _:
+            return f"No check of {level} failed without a waiver, and every one of them could be determined."
 
 
 def size(number: int) -> str:
@@ -95,7 +99,3 @@ def short_digest(digest: str, length: int = 12) -> str:
 def minute(time: str) -> str:
     """An RFC 3339 time to the minute: ``2026-11-01 12:00 UTC``."""
     return f"{time[:10]} {time[11:16]} UTC"
-
-
-def _is_are(number: int) -> str:
-    return "is" if number == 1 else "are"

@@ -5,6 +5,7 @@ A signature's payload is the layer; what checks it stands in the layer's annotat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ _LOG_ENTRY = "dev.sigstore.cosign/bundle"
 _TIMESTAMP = "dev.sigstore.cosign/rfc3161timestamp"
 
 _ANNOTATION_MAX = 2**20
+_LOG_ID = re.compile(r"[0-9a-f]{64}")
 _PAYLOAD_TYPE = "cosign container image signature"
 
 
@@ -68,13 +70,12 @@ def _log_entry(value: JsonObject) -> LogEntry:
     payload = value.member("Payload")
     body = payload.base64("body")
     entry = read_object(body, "log entry")
-    try:
-        log_id = bytes.fromhex(payload.text("logID"))
-    except ValueError:
-        raise payload.wrong("logID", "hexadecimal") from None
+    log_id = payload.text("logID")
+    if not _LOG_ID.fullmatch(log_id):
+        raise payload.wrong("logID", "64 lower-case hexadecimal digits")
     return LogEntry(
         log_index=payload.number("logIndex"),
-        log_id=log_id,
+        log_id=bytes.fromhex(log_id),
         kind=entry.text("kind"),
         version=entry.text("apiVersion"),
         body=body,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from compliance.formats.plain_text import plain_text
@@ -22,7 +22,21 @@ _GNU = re.compile(
     r"(?:gnu[ -])?(a|l)?gplv?[ -]?v?(1|2|3)(\.\d)?(?:\.0)?(-only|\+|-or-later| or later|-or-greater)?", re.IGNORECASE
 )
 _GFDL = re.compile(r"gfdl-?v?(1\.[123])(?:-no-invariants)?(\+|-only|-or-later)?", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://(?:www\.)?(.+?)(?:\.(?:txt|html?|php|md))?/?", re.IGNORECASE)
 _REFERENCE = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
+
+# Where licences are published, as manifests name them; the last part of an address at SPDX or OSI is the id.
+_PUBLISHED: Mapping[str, str] = {
+    "apache.org/licenses/license-2.0": "Apache-2.0",
+    "eclipse.org/legal/epl-v10": "EPL-1.0",
+    "eclipse.org/legal/epl-2.0": "EPL-2.0",
+    "eclipse.org/legal/epl-v20": "EPL-2.0",
+    "eclipse.org/org/documents/edl-v10": "BSD-3-Clause",
+    "mozilla.org/mpl/2.0": "MPL-2.0",
+    "mozilla.org/en-us/mpl/2.0": "MPL-2.0",
+    "unlicense.org": "Unlicense",
+}
+_PUBLISHERS = ("spdx.org/licenses/", "opensource.org/licenses/", "opensource.org/license/")
 
 # Names that Debian (copyright-format/1.0), Fedora and Alpine before their change to SPDX, PyPI classifiers and
 # manifests use for exactly one SPDX licence. Lower case.
@@ -120,7 +134,7 @@ def licenses_of(raws: Iterable[str]) -> tuple[License, ...]:
     return tuple(found.values())
 
 
-@cache
+@lru_cache(maxsize=8192)
 def spdx_expression(text: str) -> str | None:
     """The SPDX expression (SPDX 3.0 annex "License Expressions") that `text` means, or None.
 
@@ -202,7 +216,16 @@ def _identifier(text: str) -> str | None:
         return None if _is_exception(known) else known
     if text.endswith("+") and (known := _spdx_ids().get(lowered[:-1])):
         return None if _is_exception(known) else known + "+"
+    if address := _ADDRESS.fullmatch(text):
+        return _published(address[1].lower())
     return text if _REFERENCE.fullmatch(text) else None
+
+
+def _published(address: str) -> str | None:
+    for publisher in _PUBLISHERS:
+        if address.startswith(publisher):
+            return _spdx_ids().get(address.removeprefix(publisher).removesuffix("-license"))
+    return _PUBLISHED.get(address)
 
 
 def _gnu_identifier(match: re.Match[str]) -> str | None:

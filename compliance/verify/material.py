@@ -202,9 +202,10 @@ def _from_pem(pem: bytes | None) -> bytes | None:
     if pem is None:
         return None
     try:
-        return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+        (certificate,) = x509.load_pem_x509_certificates(pem)
     except ValueError:
-        raise FormatError("not a PEM certificate", code="certificate-invalid") from None
+        raise FormatError("not one PEM certificate", code="certificate-invalid") from None
+    return certificate.public_bytes(Encoding.DER)
 
 
 def _bounded(certificate: bytes | None) -> bytes | None:

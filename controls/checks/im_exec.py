@@ -89,12 +89,12 @@ CHECK = Check(
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
     rationale="Shell form forces a shell and breaks signals.",
-    looks_at="config.Entrypoint, Cmd, Healthcheck, Shell, Env PATH and WorkingDir; the program each names in the merged "
-    "file tree, its #! line, its interpreter, its ELF loader, and their execute permission for the default user.",
+    looks_at="config.Entrypoint, Cmd, Healthcheck, Shell, Env PATH and WorkingDir; the program each names in the "
+    "merged file tree, its #! line, its interpreter, its ELF loader, and their execute permission for the default user.",
     proves="A pass proves that default command and health check are in exec form and lead to programs that exist, that "
     "the default user may execute and that are no shell and no shell script. Whether such a program calls a shell "
     "later is not looked at.",
-    remediation='Write the commands in exec form (ENTRYPOINT ["/app/server"]) and start the program itself, not a script.',
+    remediation='Write the commands in exec form (ENTRYPOINT ["/app/server"]); start the program, not a script.',
     run=run,
     references=("OCI image-spec config.md: config.Entrypoint, config.Cmd", "execve(2)"),
 )

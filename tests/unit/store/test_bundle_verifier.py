@@ -1,0 +1,260 @@
+"""Checking an evidence bundle: what is proved by whom, and that no change goes unseen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compliance.errors import ComplianceError, FormatError, StoreError, VerificationError
+from compliance.model.verification import Verdict
+from compliance.sign.key_signer import SigningKey, sign_statement
+from compliance.store.evidence_bundle import BundleReport, verify_bundle, write_bundle
+from reports.assessment_json import document
+from reports.attestation import results_statement, sbom_statement, verification_result_statement
+from tests.builders.assessment import assessment
+from tests.builders.evidence_files import signed_files, unsigned_files
+
+KEY = SigningKey(private=ec.derive_private_key(1234567, ec.SECP256R1()))
+OTHER = SigningKey(private=ec.derive_private_key(7654321, ec.SECP256R1()))
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    write_bundle(tmp_path / "evidence", signed_files(KEY))
+    return tmp_path / "evidence"
+
+
+def rewritten(tmp_path: Path, files: dict[str, bytes]) -> Path:
+    """A bundle of `files` with a manifest that fits them: what anybody can make."""
+    write_bundle(tmp_path / "rewritten", files)
+    return tmp_path / "rewritten"
+
+
+def wrong(report: BundleReport) -> dict[str, str]:
+    return {finding.what: finding.reason for finding in report.wrong}
+
+
+def test_a_bundle_verifies_with_the_key_that_signed_it(bundle: Path) -> None:
+    report = verify_bundle(bundle, key=KEY.public_pem)
+    report.demand()
+    assert not report.wrong
+    assert not report.unproved
+    assert report.key_id == KEY.key_id
+    assert report.subject == document(assessment())["subject"]["digest"]
+    signed = {finding.what for finding in report.findings if finding.reason == "its sha256 is signed"}
+    files = {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()}
+    assert signed == files - {"manifest.json", "attestations/reference.sigstore.json"}
+
+
+def test_without_a_key_only_integrity_relative_to_the_shipped_key_is_said(bundle: Path) -> None:
+    report = verify_bundle(bundle)
+    assert not report.wrong
+    assert [(finding.what, finding.verdict) for finding in report.unproved] == [("signer", Verdict.UNCHECKED)]
+    assert "not who signed" in report.unproved[0].reason
+
+
+def test_another_key_verifies_nothing(bundle: Path) -> None:
+    report = verify_bundle(bundle, key=OTHER.public_pem)
+    assert {what for what in wrong(report) if what.endswith(".sigstore.json")} == {
+        f"attestations/{name}.sigstore.json" for name in ("reference", "sbom", "svr", "test-result")
+    }
+    with pytest.raises(VerificationError) as error:
+        report.demand()
+    assert error.value.exit_code == 12
+
+
+def test_a_bundle_that_somebody_signed_anew_fails_for_the_demanded_key(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "forged", signed_files(OTHER))
+    assert not verify_bundle(tmp_path / "forged").wrong
+    assert verify_bundle(tmp_path / "forged", key=KEY.public_pem).wrong
+
+
+def test_an_unsigned_bundle_proves_nothing_and_is_not_wrong(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "evidence", unsigned_files())
+    report = verify_bundle(tmp_path / "evidence")
+    assert not report.wrong
+    assert {finding.what for finding in report.unproved} >= {"attestations", "signer", "assessment.json"}
+    assert not any(finding.verdict is Verdict.VERIFIED for finding in report.findings)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_changed_byte_of_any_file_goes_unseen(bundle: Path, data: st.DataObject) -> None:
+    paths = sorted(path for path in bundle.rglob("*") if path.is_file())
+    path = data.draw(st.sampled_from(paths))
+    content = path.read_bytes()
+    position = data.draw(st.integers(0, len(content) - 1))
+    flipped = content[position] ^ data.draw(st.integers(1, 255))
+    path.write_bytes(content[:position] + bytes((flipped,)) + content[position + 1 :])
+    try:
+        with pytest.raises((VerificationError, FormatError)):
+            verify_bundle(bundle, key=KEY.public_pem).demand()
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "path", ["assessment.json", "sbom.cdx.json", "report.pdf", "attestations/svr.sigstore.json"]
+)
+def test_a_file_taken_away_is_missed_even_with_a_fitting_manifest(bundle: Path, tmp_path: Path, path: str) -> None:
+    (bundle / path).unlink()
+    assert wrong(verify_bundle(bundle, key=KEY.public_pem))[path] == "it is missing"
+    if path != "assessment.json":
+        files = signed_files(KEY)
+        del files[path]
+        report = verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem)
+        assert wrong(report)[path] == "it was signed, and is missing"
+
+
+def test_a_file_added_is_seen(bundle: Path, tmp_path: Path) -> None:
+    (bundle / "oscal" / "more.json").write_bytes(b"{}")
+    assert "does not list it" in wrong(verify_bundle(bundle, key=KEY.public_pem))["oscal/more.json"]
+    files = {**signed_files(KEY), "oscal/more.json": b"{}"}
+    report = verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem)
+    assert [finding.what for finding in report.unproved] == ["oscal/more.json"]
+
+
+def test_a_file_exchanged_together_with_the_manifest_is_seen(tmp_path: Path) -> None:
+    files = {**signed_files(KEY), "report.pdf": b"%PDF-1.7 all is well"}
+    report = verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem)
+    assert wrong(report) == {"report.pdf": "its sha256 is not the one that was signed"}
+
+
+def test_without_the_reference_files_are_unproved_not_verified(tmp_path: Path) -> None:
+    files = signed_files(KEY)
+    del files["attestations/reference.sigstore.json"]
+    report = verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem)
+    assert not report.wrong
+    assert {finding.what for finding in report.unproved} >= {"report.pdf", "assessment.json", "sbom.cdx.json"}
+
+
+def resigned(name: str, statement: bytes) -> dict[str, bytes]:
+    """A bundle in which one attestation, validly signed, says something else than its files."""
+    return {**signed_files(KEY), f"attestations/{name}.sigstore.json": sign_statement(statement, KEY)}
+
+
+def changed_statement(make: Callable[[], bytes], change: Callable[[dict[str, object]], None]) -> bytes:
+    value = json.loads(make())
+    change(value)
+    return json.dumps(value).encode()
+
+
+def results() -> bytes:
+    return results_statement(document(assessment()))
+
+
+def properties() -> bytes:
+    return verification_result_statement(document(assessment()))
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "reason"),
+    [
+        ("sbom", sbom_statement(document(assessment()), b'{"bomFormat":"CycloneDX"}'), "another than sbom.cdx.json"),
+        (
+            "test-result",
+            changed_statement(results, lambda s: s["predicate"]["failedTests"].remove("NR-USER")),  # type: ignore[index]
+            "NR-USER is in failedTests of only one",
+        ),
+        (
+            "test-result",
+            changed_statement(results, lambda s: s["predicate"].update(result="PASSED")),  # type: ignore[attr-defined]
+            "its result is not",
+        ),
+        (
+            "svr",
+            changed_statement(properties, lambda s: s["predicate"]["properties"].append("HULLMARK_NR_USER")),  # type: ignore[index]
+            "HULLMARK_NR_USER is a passed check in only one",
+        ),
+        (
+            "svr",
+            changed_statement(properties, lambda s: s["subject"][0].update(digest={"sha256": "0" * 64})),  # type: ignore[index]
+            "another image",
+        ),
+        ("svr", b'{"_type":"https://in-toto.io/Statement/v1"}', "about nothing"),
+    ],
+)
+def test_a_signed_statement_that_contradicts_its_files_is_wrong(
+    tmp_path: Path, name: str, statement: bytes, reason: str
+) -> None:
+    report = verify_bundle(rewritten(tmp_path, resigned(name, statement)), key=KEY.public_pem)
+    path = f"attestations/{name}.sigstore.json"
+    assert any(finding.what == path and reason in finding.reason for finding in report.wrong), report.wrong
+
+
+def test_an_assessment_of_another_image_is_wrong(bundle: Path, tmp_path: Path) -> None:
+    other = json.loads((bundle / "assessment.json").read_bytes())
+    other["subject"]["digest"] = "sha256:" + "0" * 64
+    files = {**signed_files(KEY), "assessment.json": json.dumps(other).encode()}
+    report = verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem)
+    assert all("another image" in wrong(report)[f"attestations/{name}.sigstore.json"] for name in ("sbom", "svr"))
+
+
+def test_files_embedded_in_the_report_are_compared(bundle: Path) -> None:
+    same = {"assessment.json": (bundle / "assessment.json").read_bytes()}
+    assert not verify_bundle(bundle, key=KEY.public_pem, embedded_files=lambda _: same).wrong
+    other = verify_bundle(bundle, key=KEY.public_pem, embedded_files=lambda _: {"assessment.json": b"{}"})
+    assert "embedded" in wrong(other)["report.pdf"]
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc/passwd", "a/../../b", "C:\\x", "a/./b", ""])
+def test_a_manifest_that_points_outside_is_refused(bundle: Path, path: str) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest["files"][0]["path"] = path
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(VerificationError, match="not a path inside"):
+        verify_bundle(bundle)
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "manifest"])
+def test_links_are_refused(bundle: Path, tmp_path: Path, what: str) -> None:
+    aside = tmp_path / "aside"
+    place = bundle / {"file": "report.pdf", "folder": "oscal", "manifest": "manifest.json"}[what]
+    shutil.move(place, aside)
+    place.symlink_to(aside)
+    with pytest.raises(VerificationError, match="plain files only"):
+        verify_bundle(bundle)
+
+
+def test_a_manifest_with_a_huge_size_is_refused_before_anything_is_read(bundle: Path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_bytes())
+    manifest["files"][0]["size"] = 2**40
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(VerificationError, match="more than"):
+        verify_bundle(bundle)
+
+
+def test_a_file_that_grew_is_read_no_further_than_its_size(bundle: Path) -> None:
+    with (bundle / "report.pdf").open("r+b") as file:
+        file.truncate(600 * 2**20)  # sparse
+    assert "too large" in wrong(verify_bundle(bundle, key=KEY.public_pem))["report.pdf"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"schemaVersion":"2"}', b"\xff", b"[" * 10**5])
+def test_a_manifest_that_is_none_is_one_clear_error(bundle: Path, content: bytes) -> None:
+    (bundle / "manifest.json").write_bytes(content)
+    with pytest.raises(FormatError):
+        verify_bundle(bundle)
+
+
+def test_no_bundle_is_a_store_error(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "none"):
+        with pytest.raises(StoreError):
+            verify_bundle(place)
+
+
+@given(content=st.binary(max_size=200))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_as_attestation_or_key_are_findings_or_clear_errors(tmp_path: Path, content: bytes) -> None:
+    files = {**signed_files(KEY), "attestations/svr.sigstore.json": content, "attestations/signing-key.pub": content}
+    assert verify_bundle(rewritten(tmp_path, files), key=KEY.public_pem).wrong
+    assert verify_bundle(tmp_path / "rewritten").wrong
+    with pytest.raises(ComplianceError):
+        verify_bundle(tmp_path / "rewritten", key=content)
