@@ -27,7 +27,7 @@ from compliance.model.outcome import (
     Unknown,
 )
 from controls.knowledge import Kind, Tool, kind, marker_rules, name_pattern
-from controls.observe import count, note, not_wholly_read
+from controls.observe import count, not_wholly_read, note
 from controls.programs import Program, Programs, programs
 
 FINDINGS_MAX = 500
@@ -148,8 +148,9 @@ class _Index:
     go: tuple[tuple[re.Pattern[str], Tool], ...]
     needs: tuple[tuple[re.Pattern[str], Tool], ...]
     any_need: re.Pattern[str]
-    paths: PathMatcher | None
-    path_tools: tuple[tuple[PathMatcher, Tool], ...]
+    path_names: frozenset[str]
+    path_name_globs: re.Pattern[str]
+    paths: tuple[tuple[re.Pattern[str], Tool], ...]
     packages: dict[str, tuple[tuple[re.Pattern[str], Tool], ...]]
 
     def named(self, name: str) -> tuple[Tool, ...]:
@@ -170,7 +171,7 @@ def _index(sought: Kind) -> _Index:
     packages: dict[str, list[tuple[re.Pattern[str], Tool]]] = {}
     for tool in sought.tools:
         for name in tool.names:
-            if re.search(r"[*?\[{]", name):
+            if _is_glob(name):
                 patterns.append(name)
                 globs.append((name_pattern((name,)), tool))
             else:
@@ -181,7 +182,7 @@ def _index(sought: Kind) -> _Index:
             applets.setdefault(applet, []).append(tool)
         for type_, wanted in tool.packages:
             packages.setdefault(type_, []).append((name_pattern(wanted), tool))
-    paths = tuple(path for tool in sought.tools for path in tool.paths)
+    lasts = [path.rpartition("/")[2] for tool in sought.tools for path in tool.paths]
     return _Index(
         kind=sought,
         names={name: tuple(tools) for name, tools in names.items()},
@@ -192,10 +193,15 @@ def _index(sought: Kind) -> _Index:
         go=tuple((name_pattern(tool.go), tool) for tool in sought.tools if tool.go),
         needs=tuple((name_pattern(tool.needs), tool) for tool in sought.tools if tool.needs),
         any_need=name_pattern(tuple(need for tool in sought.tools for need in tool.needs)),
-        paths=PathMatcher(paths) if paths else None,
-        path_tools=tuple((PathMatcher(tool.paths), tool) for tool in sought.tools if tool.paths),
+        path_names=frozenset(last for last in lasts if not _is_glob(last)),
+        path_name_globs=name_pattern(tuple(last for last in lasts if _is_glob(last))),
+        paths=tuple((name_pattern(tool.paths), tool) for tool in sought.tools if tool.paths),
         packages={type_: tuple(pairs) for type_, pairs in packages.items()},
     )
+
+
+def _is_glob(name: str) -> bool:
+    return re.search(r"[*?\[{]", name) is not None
 
 
 def _owned(evidence: Evidence, index: _Index) -> dict[str, tuple[Package, tuple[Tool, ...]]]:
@@ -282,7 +288,8 @@ class _Search:
 
     def _linked(self, program: Program, needed: tuple[str, ...]) -> list[tuple[str, Tool]]:
         out = []
-        for library in needed:
+        for path in needed:
+            library = path.rpartition("/")[2]
             if self.index.any_need.fullmatch(library) is None:
                 continue
             for pattern, tool in self.index.needs:
@@ -352,12 +359,16 @@ class _Search:
 
     def _modules(self, known: set[int]) -> Iterator[Finding]:
         """Files that are the tool wherever they lie at such a path: modules that an interpreter runs."""
-        if self.index.paths is None:
+        if not self.index.paths:
             return
+        names, globs = self.index.path_names, self.index.path_name_globs.fullmatch
         for entry in self.evidence.filesystem.regular():
-            if entry.inode not in known and self.index.paths.matches(entry.path):
+            last = entry.name
+            if (last not in names and globs(last) is None) or entry.inode in known:
+                continue
+            tools = [tool for pattern, tool in self.index.paths if pattern.fullmatch(entry.path)]
+            if tools:
                 known.add(entry.inode)
-                tools = [tool for matcher, tool in self.index.path_tools if matcher.matches(entry.path)]
                 yield self._finding(
                     Program(entry, self.evidence.filesystem.names(entry)),
                     _Match(tuple(tools), Presence.PRESENT, "path of the module"),
@@ -386,9 +397,11 @@ def _titular(evidence: Evidence, program: Program, match: _Match) -> FileEntry:
 
 
 def _unique(tools: list[Tool]) -> tuple[Tool, ...]:
-    """Each once; a tool that is all of a kind (sh) only when there is no other."""
-    once = {tool.id: tool for tool in tools}
-    return tuple(once.values())
+    """Each once, without a general name (sh, cc) beside the tool that it stands for here."""
+    once = {tool.id: tool for tool in tools}.values()
+    return tuple(
+        tool for tool in once if not any(other.markers and {*other.markers} < {*tool.markers} for other in once)
+    )
 
 
 def _observation(evidence: Evidence, sought: Kind, finding: Finding) -> Observation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from controls.entrypoint import SHELL_NAMES, basename, unwrap
 
@@ -112,7 +112,10 @@ class _Reader:
             self._substitution()
         elif char == "`":
             self._backticks()
-        elif two == "<<" and not self.text.startswith("<<<", self.at):
+        elif self.text.startswith("<<<", self.at):  # a here-string
+            self._end_word()
+            self.at += 3
+        elif two == "<<":
             self._here_document()
         else:
             self._plain(char, two)
@@ -356,34 +359,34 @@ _PHRASE = re.compile(
 )
 _IN_PROCESS = re.compile(r"\b(?:pip\s*\.\s*(?:_internal\s*\.\s*)?main|ensurepip\s*\.\s*(?:_?bootstrap|_?main))\s*\(")
 _CALL_LENGTH_MAX = 2000
+_PHRASES_MAX = 2000
 
 
 def install_calls(source: str) -> list[str]:
     """Calls in a Python, Perl, Ruby, PHP or JavaScript `source` that start a command that installs software.
 
-    Found by the names of functions that start programs and the words among their arguments, so a command put
+    Found by the words of such a command among the arguments of a function that starts programs, so a command put
     together from variables is missed.
     """
     code = re.sub(r"(?m)^\s*(?:#|//)[^\n]*", "", source)
+    words = re.sub(r"[\"'`,\[\](){}]", " ", code)  # one for one: places in `words` are places in `code`
     found: dict[str, None] = {match[0]: None for match in _IN_PROCESS.finditer(code)}
-    for match in _CALLS.finditer(code):
-        text = _arguments(code, match.end() - 1)
-        phrase = _PHRASE.search(re.sub(r"[\"'`,\[\](){}]+", " ", text))
-        if phrase is not None:
+    for phrase in islice(_PHRASE.finditer(words), _PHRASES_MAX):
+        calls = list(_CALLS.finditer(code, max(0, phrase.start() - _CALL_LENGTH_MAX), phrase.start()))
+        if any(_arguments_end(code, call.end() - 1) > phrase.start() for call in calls[-4:]):
             found[" ".join(phrase[0].split())] = None
     return list(found)
 
 
-def _arguments(code: str, start: int) -> str:
-    """The text of a call's arguments: to the closing bracket, or to the closing backtick."""
-    window = code[start : start + _CALL_LENGTH_MAX]
-    opening = window[:1]
-    if opening not in "([{":
-        end = window.find(opening, 1)
-        return window[: end if end > 0 else None]
+def _arguments_end(code: str, start: int) -> int:
+    """Where a call's arguments end: at the closing bracket, or at the closing backtick."""
+    limit = min(len(code), start + _CALL_LENGTH_MAX)
+    if code[start] not in "([{":
+        end = code.find(code[start], start + 1, limit)
+        return limit if end < 0 else end
     depth = 0
-    for place, char in enumerate(window):
-        depth += (char in "([{") - (char in ")]}")
+    for place in range(start, limit):
+        depth += (code[place] in "([{") - (code[place] in ")]}")
         if depth == 0:
-            return window[: place + 1]
-    return window
+            return place
+    return limit

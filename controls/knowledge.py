@@ -16,9 +16,12 @@ from compliance.formats.markers import Marker, MarkerRule
 from controls.strict import Section, read_section
 
 _SCHEMA = 1
+# fmt: off
 _TOOL_KEYS = (
-    "id", "names", "markers", "applets", "go", "needs", "size_max", "unless", "paths", "packages", "ambiguous", "observe",
-)  # fmt: skip
+    "id", "names", "markers", "applets", "go", "needs", "size_max", "unless", "paths", "packages", "ambiguous",
+    "observe",
+)
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

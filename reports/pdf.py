@@ -197,11 +197,14 @@ def _contents(document: Document) -> list[dict[str, object]]:
         ("limits", "Limits of what was proved", []),
         ("glossary", "Glossary", []),
     ]
-    entries: list[dict[str, object]] = []
-    for anchor, title, parts in chapters:
-        entries.append({"anchor": anchor, "title": title, "sub": False})
-        entries += [{"anchor": part, "title": name, "sub": True} for part, name in parts]
-    return entries
+    return [
+        {
+            "anchor": anchor,
+            "title": title,
+            "parts": [{"anchor": part, "title": name} for part, name in parts],
+        }
+        for anchor, title, parts in chapters
+    ]
 
 
 def _results(document: Document) -> dict[str, object]:
@@ -233,9 +236,9 @@ def _assessed(document: Document) -> str:
     platform = f" for {subject['platform']}" if subject["platform"] else ""
     whole = "All were read to their end" if coverage["whollyRead"] else "Not all could be read (see Limits)"
     return (
-        f"{_shortened(subject['reference'].removeprefix('registry:'), 160)}{platform} was assessed: the bytes with digest {subject['digest']}. "
-        f"They hold {wording.count(coverage['files'], 'file')} ({wording.size(coverage['bytes'])}) in "
-        f"{wording.count(len(subject['layers']), 'layer')}. {whole}, and "
+        f"{_shortened(subject['reference'].removeprefix('registry:'), 160)}{platform} was assessed: the bytes with "
+        f"digest {subject['digest']}. They hold {wording.count(coverage['files'], 'file')} "
+        f"({wording.size(coverage['bytes'])}) in {wording.count(len(subject['layers']), 'layer')}. {whole}, and "
         f"{wording.count(document['inventory']['packages'], 'package')} were found in them. The image was held against "
         f"the {document['profile']['id']} profile with {wording.count(len(document['checks']), 'check')}."
     )
@@ -262,8 +265,8 @@ def _bar(parts: list[tuple[str, int]]) -> object:
     outcomes = [outcome for outcome, number in parts for _ in range(number)]
     if not outcomes:
         return ""
-    width, gap, height = 130.0, 1.0, 9.0
-    step = min(width / len(outcomes), 13.0)
+    width, gap, height = 128.0, 1.0, 9.0
+    step = min(width / len(outcomes), 12.0)
     title = ", ".join(f"{number} {wording.OUTCOMES[outcome]}" for outcome, number in parts)
     cells = Markup("").join(
         Markup('<rect x="{:.2f}" y="0" width="{:.2f}" height="{}" fill="{}"/>').format(
@@ -285,7 +288,7 @@ def _block(check: Check, document: Document, bearing: list[Control]) -> dict[str
         "outcome": check["outcome"],
         "word": wording.OUTCOMES[check["outcome"]],
         "reason": _sentence(_shortened(check["reason"] or "No reason was given")),
-        "short_reason": _shortened(check["reason"] or "", 100),
+        "short_reason": _opening(check["reason"] or "", 110),
         "rationale": check["rationale"],
         "remediation": check["remediation"],
         "proves": check["proves"],
@@ -340,12 +343,13 @@ def _seen(check: Check) -> str:
     if not shown:
         return ""
     more = len(check["observations"]) - 1
-    return _seen_at(shown[0], 80) + (f" (and {more:,} more)" if more else "")
+    path = f"{_shortened(shown[0]['path'], 64)}: " if shown[0]["path"] else ""
+    return path + _opening(shown[0]["summary"], 80) + (f" (and {more:,} more)" if more else "")
 
 
-def _seen_at(item: Observation, limit: int = _TEXT_MAX) -> str:
-    path = f"{_shortened(item['path'], limit)}: " if item["path"] else ""
-    return path + _shortened(item["summary"], limit)
+def _seen_at(item: Observation) -> str:
+    path = f"{_shortened(item['path'])}: " if item["path"] else ""
+    return path + _shortened(item["summary"])
 
 
 def _waiver(check: Check) -> str | None:
@@ -393,8 +397,8 @@ def _image(document: Document) -> dict[str, object]:
     types = sorted(inventory["byType"].items(), key=lambda item: (-item[1], item[0]))
     residue = coverage["residue"]
     hidden = (
-        f" Another {wording.count(residue['files'], 'file')} ({wording.size(residue['bytes'])}) in lower layers, hidden by "
-        "upper ones: a container does not see that, but whoever has the image does."
+        f" Lower layers hold {wording.count(residue['files'], 'further file')} ({wording.size(residue['bytes'])}) that "
+        "upper ones hide: a container does not see them, but whoever has the image does."
         if residue["files"]
         else " No file of a lower layer is hidden by an upper one."
     )
@@ -627,7 +631,7 @@ def _shortened(text: str, limit: int = _TEXT_MAX) -> str:
     return f"{text[:half]} … {text[-half:]}"
 
 
-def _opening(text: str, limit: int = 150) -> str:
+def _opening(text: str, limit: int = 125) -> str:
     """The first sentences of `text` that fit, or its first words."""
     if len(text) <= limit:
         return text

@@ -3,99 +3,71 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from compliance.cli import options, output, progress
+from compliance.cli import options, output
+from compliance.cli.parser import Parser
 from compliance.errors import UsageError
 
+SUMMARY = "the main job: inventory, signatures, checks, controls; reports and evidence"
+DESCRIPTION = (
+    "Assess an image: what is in it, who signed it, how hardened it is, and which controls that bears on. "
+    "Prints a summary; -o writes other formats, --evidence the whole bundle."
+)
 
-def command(
-    image: options.ImageArgument,
-    outputs: options.Output = None,
-    evidence: Annotated[
-        Path | None, typer.Option("--evidence", metavar="DIR", help="Write the whole evidence bundle to this folder.")
-    ] = None,
-    profile: Annotated[
-        str, typer.Option("--profile", metavar="auto|runtime|dev|sdk", help="What the image is held against.")
-    ] = "auto",
-    framework: Annotated[
-        list[str] | None, typer.Option("--framework", metavar="ID", help="Only this framework; may be repeated.")
-    ] = None,
-    key: options.Key = None,
-    certificate_identity: options.Identity = None,
-    certificate_identity_regexp: options.IdentityRegexp = None,
-    certificate_oidc_issuer: options.Issuer = None,
-    certificate_oidc_issuer_regexp: options.IssuerRegexp = None,
-    trusted_root: options.TrustedRoot = None,
-    insecure_ignore_tlog: options.IgnoreTlog = False,
-    sign_key: Annotated[
-        str | None,
-        typer.Option(
-            "--sign-key",
-            metavar="PEM|generate:PEM",
-            help="ECDSA P-256 key that signs the attestations; generate: makes it where it is missing.",
-        ),
-    ] = None,
-    fail_on: Annotated[
-        str, typer.Option("--fail-on", metavar="SEVERITY", help="low, medium, high or critical.")
-    ] = "high",
-    platform: options.PlatformOption = None,
-    effective_time: options.EffectiveTime = None,
-    color: options.Color = "auto",
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    no_progress: options.NoProgress = False,
-    offline: options.Offline = False,
-) -> None:
-    """Assess an image: inventory, signatures, hardening checks, controls; then write reports and evidence.
 
-    Exit code: 0 satisfied, 10 not satisfied, 11 not determined, 12 the image does not verify, 1 the tool failed,
-    2 usage.
-    """
-    from compliance.pipeline import Options, Trust, assess, write_evidence
+def arguments(parser: Parser) -> None:
+    """What to assess, against what, and what to write."""
+    options.add_image(parser)
+    options.add_output(parser, "table, json, cyclonedx-json, oscal-ar, oscal-ap, csv, markdown, pdf")
+    parser.add_argument("--evidence", metavar="DIR", help="write the whole evidence bundle to this folder")
+    parser.add_argument(
+        "--sign-key",
+        metavar="PEM",
+        help="ECDSA P-256 key that signs the attestations; generate:PEM makes it where it is missing",
+    )
+    parser.add_argument(
+        "--profile", metavar="NAME", default="auto", help="what the image is held against: auto, runtime, dev or sdk"
+    )
+    parser.add_argument("--framework", action="append", metavar="ID", help="only this framework; may be repeated")
+    parser.add_argument("--fail-on", metavar="SEVERITY", default="high", help="low, medium, high (default) or critical")
+    options.add_trust(parser)
+
+
+def run(values: Namespace) -> int:
+    """Assess, write the evidence, then the outputs. The exit code is the verdict."""
+    from compliance.cli import progress
+    from compliance.pipeline import assess, write_evidence
     from compliance.sign.key_signer import signing_key
     from reports.assessment_json import document
     from reports.exporter import FORMATS
 
-    targets = output.parse_targets(outputs, (*FORMATS, "cyclonedx-json"), "table")
-    colored = output.use_color(color)
-    now, effective = options.clock(effective_time)
-    if sign_key is not None and evidence is None:
+    targets = output.parse_targets(values.output, (*FORMATS, "cyclonedx-json"), "table")
+    if values.sign_key is not None and values.evidence is None:
         raise UsageError("--sign-key signs the evidence", code="usage", hint="add --evidence DIR")
-    chosen = Options(
-        platform=options.parse_platform(platform),
-        variant=options.parse_variant(profile),
-        frameworks=tuple(framework) if framework else None,
-        trust=Trust(
-            key=options.read_given(key, "public key"),
-            identity=certificate_identity,
-            identity_regexp=certificate_identity_regexp,
-            issuer=certificate_oidc_issuer,
-            issuer_regexp=certificate_oidc_issuer_regexp,
-            trusted_root=options.read_given(trusted_root, "trusted root"),
-            allow_no_log=insecure_ignore_tlog,
-        ),
-        fail_on=options.parse_severity(fail_on),
-        now=now,
-        effective=effective,
+    chosen = replace(
+        options.run_options(values, options.trust_of(values)),
+        variant=options.parse_variant(values.profile),
+        frameworks=tuple(values.framework) if values.framework else None,
+        fail_on=options.parse_severity(values.fail_on),
     )
-    signer = signing_key(sign_key) if sign_key is not None else None
-    watcher = progress.watcher(quiet=quiet, no_progress=no_progress)
+    signer = signing_key(values.sign_key) if values.sign_key is not None else None
+    color = output.use_color(values.color)
+    watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
-        assessment = assess(image, chosen, watcher)
-        if evidence is not None:
-            write_evidence(evidence, assessment, signer, watcher)
+        assessment = assess(values.image, chosen, watcher)
+        if values.evidence is not None:
+            write_evidence(Path(values.evidence), assessment, signer, watcher)
         shape = document(assessment)
-        contents = [output.render(target, shape, assessment, color=colored) for target in targets]
+        contents = [output.render(target, shape, assessment, color=color) for target in targets]
     finally:
         watcher.close()
-    if not quiet:
-        output.say_notices(assessment.evidence.image, verbose=verbose)
+    if not values.quiet:
+        output.say_notices(assessment.evidence.image, verbose=values.verbose)
     for target, content in zip(targets, contents, strict=True):
         output.write(target, content)
-    if evidence is not None and not quiet:
-        sys.stderr.write(f"evidence: {evidence} (report: {evidence / 'report.pdf'})\n")
-    raise typer.Exit(int(assessment.summary.outcome))
+    if values.evidence is not None and not values.quiet:
+        sys.stderr.write(f"evidence: {values.evidence} (report: {Path(values.evidence) / 'report.pdf'})\n")
+    return assessment.summary.outcome

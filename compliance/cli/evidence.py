@@ -3,56 +3,59 @@
 from __future__ import annotations
 
 import json
+import sys
+from argparse import Namespace
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from compliance.cli import options
+from compliance.cli.parser import Parser
 from compliance.errors import ExitCode
 
-app = typer.Typer(help="Check or show an evidence bundle.", no_args_is_help=True, rich_markup_mode=None)
+SUMMARY = "check every digest and signature of an evidence folder, offline"
+DESCRIPTION = "Check an evidence folder again, offline, without the image."
 
 
-@app.callback()
-def _group() -> None:
-    """Check an evidence bundle."""
+def arguments(parser: Parser) -> None:
+    """verify."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    verify = actions.add_parser(
+        "verify",
+        help="check digests, signatures, and that the files agree with each other",
+        description=(
+            "Check every digest and signature of an evidence folder, offline. Without --key the key that lies in the "
+            "folder is taken: that shows that nothing changed since it signed, not who signed. Exit code 0 all "
+            "holds, 11 nothing is wrong but nothing is signed, 12 something does not hold."
+        ),
+    )
+    verify.add_argument("place", metavar="DIR", help="an evidence folder")
+    verify.add_argument("--key", metavar="PEM", help="public key whose signatures are demanded")
+    verify.add_argument("--json", action="store_true", help="as JSON")
+    verify.add_argument("-q", "--quiet", action="store_true", help="only the exit code and errors")
+    verify.add_argument("--offline", action="store_true", help="touch no network (it never does)")
 
 
-@app.command("verify")
-def verify(
-    place: Annotated[Path, typer.Argument(metavar="DIR", help="An evidence folder.")],
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="PEM", help="Public key whose signatures are demanded.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    quiet: options.Quiet = False,
-    offline: options.Offline = False,
-) -> None:
-    """Check every digest and signature of an evidence folder, offline.
-
-    Without --key the key that lies in the folder is taken: that shows that nothing changed since it signed, not
-    who signed. Exit code: 0 all holds, 11 nothing is wrong but nothing is signed, 12 something does not hold.
-    """
-    from reports.pdf_attachments import embedded_files
-
+def run(values: Namespace) -> int:
+    """Verify and say what was found."""
     from compliance.model.verification import Verdict
     from compliance.store.evidence_bundle import verify_bundle
+    from reports.pdf_attachments import embedded_files
 
-    report = verify_bundle(place, key=options.read_given(key, "public key"), embedded_files=embedded_files)
-    if as_json:
-        findings = [
-            {"what": finding.what, "verdict": finding.verdict.value, "reason": finding.reason}
-            for finding in report.findings
-        ]
-        typer.echo(json.dumps({"subject": report.subject, "keyId": report.key_id, "findings": findings}, indent=2))
-    elif not quiet:
-        for finding in report.findings:
-            typer.echo(f"{finding.verdict.value:10} {finding.what}: {finding.reason}")
+    key = options.read_given(values.key, "public key")
+    report = verify_bundle(Path(values.place), key=key, embedded_files=embedded_files)
+    findings = [
+        {"what": finding.what, "verdict": finding.verdict.value, "reason": finding.reason}
+        for finding in report.findings
+    ]
+    if values.json:
+        document = {"subject": report.subject, "keyId": report.key_id, "findings": findings}
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    elif not values.quiet:
         by = f"key {report.key_id}" if report.key_id else "no key"
-        typer.echo(f"{len(report.findings)} findings about {report.subject}, {len(report.wrong)} wrong, {by}")
+        lines = [f"{item['verdict']:10} {item['what']}: {item['reason']}" for item in findings]
+        lines.append(f"{len(findings)} findings about {report.subject}, {len(report.wrong)} wrong, {by}")
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     report.demand()
     signed = any(
         finding.verdict is Verdict.VERIFIED and finding.what.startswith("attestations/") for finding in report.findings
     )
-    raise typer.Exit(int(ExitCode.SATISFIED if signed else ExitCode.NOT_DETERMINED))
+    return ExitCode.SATISFIED if signed else ExitCode.NOT_DETERMINED

@@ -3,67 +3,109 @@
 from __future__ import annotations
 
 import os
+from argparse import ArgumentTypeError, Namespace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from compliance.cli.parser import Parser
 from compliance.errors import UsageError
-from compliance.model.evidence import Variant
-from compliance.model.outcome import Severity
-from compliance.model.reference import Platform
 
-ImageArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="IMAGE",
-        help="oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, dir:PATH, or a path.",
-    ),
-]
-Output = Annotated[
-    list[str] | None,
-    typer.Option("-o", "--output", metavar="FORMAT[=FILE]", help="Output format and file; may be repeated."),
-]
-PlatformOption = Annotated[
-    str | None, typer.Option("--platform", metavar="OS/ARCH", help="Platform to take from an index.")
-]
-EffectiveTime = Annotated[
-    str | None,
-    typer.Option("--effective-time", metavar="RFC3339", help="Assess as of this time; also SOURCE_DATE_EPOCH."),
-]
-Key = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="Public key that must have signed.")]
-Identity = Annotated[str | None, typer.Option("--certificate-identity", help="Signer's identity, exactly.")]
-IdentityRegexp = Annotated[
-    str | None, typer.Option("--certificate-identity-regexp", help="Signer's identity, as a regular expression.")
-]
-Issuer = Annotated[str | None, typer.Option("--certificate-oidc-issuer", help="Issuer of the identity, exactly.")]
-IssuerRegexp = Annotated[
-    str | None, typer.Option("--certificate-oidc-issuer-regexp", help="Issuer, as a regular expression.")
-]
-TrustedRoot = Annotated[
-    Path | None, typer.Option("--trusted-root", metavar="FILE", help="Sigstore trusted_root.json to verify against.")
-]
-IgnoreTlog = Annotated[
-    bool,
-    typer.Option("--insecure-ignore-tlog", help="Accept a key's signature that no transparency log holds."),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no notices; errors and data stay.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="More detail on stderr.")]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="No progress bars.")]
-Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help="Colour in tables; also NO_COLOR.")]
-Offline = Annotated[
-    bool, typer.Option("--offline", help="Touch no network (this version never does for the sources it reads).")
-]
+if TYPE_CHECKING:
+    from compliance.model.evidence import Variant
+    from compliance.model.outcome import Severity
+    from compliance.model.reference import Platform
+    from compliance.pipeline import Options, Trust
+
+IMAGE = "oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, dir:PATH, or a path"
 
 
-def parse_platform(text: str | None) -> Platform | None:
-    """``--platform``."""
-    return None if text is None else Platform.parse(text)
+def add_image(parser: Parser) -> None:
+    """IMAGE and how to read it."""
+    parser.add_argument("image", metavar="IMAGE", help=IMAGE)
+    parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
+    add_time(parser)
+    parser.add_argument(
+        "--offline", action="store_true", help="touch no network (this version never does, whatever the image)"
+    )
+
+
+def add_time(parser: Parser) -> None:
+    """The effective time."""
+    parser.add_argument(
+        "--effective-time", metavar="RFC3339", type=parse_time, help="assess as of this time; also SOURCE_DATE_EPOCH"
+    )
+
+
+def add_output(parser: Parser, formats: str) -> None:
+    """``-o`` and how chatty to be."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        metavar="FORMAT[=FILE]",
+        help=f"output format, to a file or stdout; may be repeated: {formats}",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no notices; errors and data stay")
+    parser.add_argument("-v", "--verbose", action="store_true", help="more detail on stderr")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bars")
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colour in tables; also NO_COLOR"
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration (default: hullmark.toml here, if any)")
+
+
+def add_trust(parser: Parser) -> None:
+    """Who must have signed, in cosign's words."""
+    for name, metavar, text in (
+        ("--key", "PEM", "public key that must have signed"),
+        ("--certificate-identity", "ID", "signer's identity, exactly"),
+        ("--certificate-identity-regexp", "REGEXP", "signer's identity, as a regular expression"),
+        ("--certificate-oidc-issuer", "URL", "issuer of the identity, exactly"),
+        ("--certificate-oidc-issuer-regexp", "REGEXP", "issuer, as a regular expression"),
+        ("--trusted-root", "FILE", "Sigstore trusted_root.json to verify against"),
+    ):
+        parser.add_argument(name, metavar=metavar, help=text)
+    parser.add_argument(
+        "--insecure-ignore-tlog",
+        action="store_true",
+        help="accept a key's signature that no transparency log holds",
+    )
+
+
+def trust_of(values: Namespace) -> Trust:
+    """What `add_trust` gathered, files read."""
+    from compliance.pipeline import Trust
+
+    return Trust(
+        key=read_given(values.key, "public key"),
+        identity=values.certificate_identity,
+        identity_regexp=values.certificate_identity_regexp,
+        issuer=values.certificate_oidc_issuer,
+        issuer_regexp=values.certificate_oidc_issuer_regexp,
+        trusted_root=read_given(values.trusted_root, "trusted root"),
+        allow_no_log=values.insecure_ignore_tlog,
+    )
+
+
+def run_options(values: Namespace, trust: Trust | None = None) -> Options:
+    """The options that every run on an image has: platform, trust and the run's single clock."""
+    from compliance.model.reference import Platform
+    from compliance.pipeline import Options, Trust
+
+    platform: Platform | None = None if values.platform is None else Platform.parse(values.platform)
+    return Options(
+        platform=platform,
+        trust=trust or Trust(),
+        now=datetime.now(UTC).replace(microsecond=0),
+        effective=values.effective_time or _source_date_epoch(),
+    )
 
 
 def parse_variant(text: str) -> Variant | None:
     """``--profile``; None for auto."""
+    from compliance.model.evidence import Variant
+
     if text == "auto":
         return None
     try:
@@ -74,6 +116,8 @@ def parse_variant(text: str) -> Variant | None:
 
 def parse_severity(text: str) -> Severity:
     """``--fail-on``."""
+    from compliance.model.outcome import Severity
+
     try:
         return Severity.parse(text)
     except KeyError:
@@ -82,38 +126,20 @@ def parse_severity(text: str) -> Severity:
         ) from None
 
 
-def clock(effective: str | None) -> tuple[datetime, datetime | None]:
-    """The run's single clock, and the effective time that replaces it (the flag, else SOURCE_DATE_EPOCH)."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    if effective is not None:
-        return now, parse_time(effective)
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if not epoch:
-        return now, None
-    try:
-        return now, datetime.fromtimestamp(int(epoch), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"not a number of seconds: {epoch!r}", code="time-invalid", where="SOURCE_DATE_EPOCH"
-        ) from None
-
-
 def parse_time(text: str) -> datetime:
-    """An RFC 3339 time with its offset, in UTC. Raises UsageError; a time without offset would be a guess."""
+    """An RFC 3339 time with its offset, in UTC; a time without offset would be a guess."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise UsageError(
-            f"not a time with an offset: {text!r}", code="time-invalid", hint="write e.g. 2026-11-01T00:00:00Z"
-        )
+        raise ArgumentTypeError(f"not a time with an offset: {text!r}; write e.g. 2026-11-01T00:00:00Z")
     return moment.astimezone(UTC).replace(microsecond=0)
 
 
-def read_given(path: Path | None, what: str) -> bytes | None:
+def read_given(path: str | None, what: str) -> bytes | None:
     """The content of a file that the user may have named; None when none was. Raises UsageError."""
-    return None if path is None else read_file(path, what)
+    return None if path is None else read_file(Path(path), what)
 
 
 def read_file(path: Path, what: str, limit: int = 4 * 2**20) -> bytes:
@@ -126,3 +152,15 @@ def read_file(path: Path, what: str, limit: int = 4 * 2**20) -> bytes:
     if len(content) > limit:
         raise UsageError(f"the {what} is larger than {limit} bytes", code="limit-exceeded", where=str(path))
     return content
+
+
+def _source_date_epoch() -> datetime | None:
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return None
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"not a number of seconds: {epoch!r}", code="time-invalid", where="SOURCE_DATE_EPOCH"
+        ) from None

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from compliance.cli import options, output
+from compliance.cli.parser import Parser
+
+SUMMARY = "render an assessment.json in any format, without the image"
+DESCRIPTION = "Render an assessment.json again. A PDF made so embeds the assessment and what is made from it."
+
+ASSESSMENT_SIZE_MAX = 512 * 2**20
 
 
-def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An assessment.json.")],
-    outputs: options.Output = None,
-    color: options.Color = "auto",
-) -> None:
-    """Render an assessment.json in any format; the PDF then carries only what the assessment holds."""
+def arguments(parser: Parser) -> None:
+    """The file and the outputs."""
+    parser.add_argument("file", metavar="FILE", help="an assessment.json")
+    options.add_output(parser, "table, json, oscal-ar, oscal-ap, csv, markdown, pdf")
+
+
+def run(values: Namespace) -> int:
+    """Read, render, write."""
     from reports.assessment_json import parse
     from reports.exporter import FORMATS
 
-    targets = output.parse_targets(outputs, FORMATS, "table")
-    colored = output.use_color(color)
-    shape = parse(options.read_file(file, "assessment", limit=512 * 2**20))
+    targets = output.parse_targets(values.output, FORMATS, "table")
+    shape = parse(options.read_file(Path(values.file), "assessment", ASSESSMENT_SIZE_MAX))
+    color = output.use_color(values.color)
     for target in targets:
-        output.write(target, output.render_document(target, shape, color=colored))
+        output.write(target, output.render_document(target, shape, color=color))
+    return 0

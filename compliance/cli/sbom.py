@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from compliance.cli import options, output, progress
+from argparse import Namespace
+
+from compliance.cli import options, output
+from compliance.cli.parser import Parser
+
+SUMMARY = "only the bill of materials"
+DESCRIPTION = "Write the image's software bill of materials."
 
 
-def command(
-    image: options.ImageArgument,
-    outputs: options.Output = None,
-    platform: options.PlatformOption = None,
-    effective_time: options.EffectiveTime = None,
-    quiet: options.Quiet = False,
-    no_progress: options.NoProgress = False,
-    offline: options.Offline = False,
-) -> None:
-    """Write the image's software bill of materials."""
-    from compliance.pipeline import Options, gather, sbom
+def arguments(parser: Parser) -> None:
+    """What to read and where to write."""
+    options.add_image(parser)
+    options.add_output(parser, "cyclonedx-json")
 
-    targets = output.parse_targets(outputs, ("cyclonedx-json",), "cyclonedx-json")
-    now, effective = options.clock(effective_time)
-    watcher = progress.watcher(quiet=quiet, no_progress=no_progress)
+
+def run(values: Namespace) -> int:
+    """Read, inventory, write."""
+    from compliance.cli import progress
+    from compliance.pipeline import gather, sbom
+
+    targets = output.parse_targets(values.output, ("cyclonedx-json",), "cyclonedx-json")
+    watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
-        chosen = Options(platform=options.parse_platform(platform), now=now, effective=effective)
-        evidence = gather(image, chosen, watcher)
+        evidence = gather(values.image, options.run_options(values), watcher)
         content = sbom(evidence)
     finally:
         watcher.close()
-    if not quiet:
-        output.say_notices(evidence.image, verbose=False)
+    if not values.quiet:
+        output.say_notices(evidence.image, verbose=values.verbose)
     for target in targets:
         output.write(target, content)
+    return 0

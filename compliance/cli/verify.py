@@ -3,65 +3,50 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from compliance.cli import options, output
+from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from compliance.model.verification import Attestation, Signature, Verification
 
 
-def command(
-    image: options.ImageArgument,
-    outputs: options.Output = None,
-    key: options.Key = None,
-    certificate_identity: options.Identity = None,
-    certificate_identity_regexp: options.IdentityRegexp = None,
-    certificate_oidc_issuer: options.Issuer = None,
-    certificate_oidc_issuer_regexp: options.IssuerRegexp = None,
-    trusted_root: options.TrustedRoot = None,
-    insecure_ignore_tlog: options.IgnoreTlog = False,
-    require: Annotated[
-        list[str] | None,
-        typer.Option("--require", metavar="signature|PREDICATE_TYPE", help="Must verify; may be repeated."),
-    ] = None,
-    platform: options.PlatformOption = None,
-    effective_time: options.EffectiveTime = None,
-    quiet: options.Quiet = False,
-    offline: options.Offline = False,
-) -> None:
-    """Verify the signatures and attestations that lie with an image, offline.
+SUMMARY = "only signatures and attestations, offline"
+DESCRIPTION = (
+    "Verify the signatures and attestations that lie with an image, offline. Exit code 0 when what was demanded "
+    "verifies, 12 when material is there but nothing demanded verifies, 11 when there is nothing to verify."
+)
 
-    Exit code: 0 when what was demanded verifies, 12 when material is there but nothing demanded verifies, 11 when
-    there is nothing to verify.
-    """
-    from compliance.pipeline import Options, Trust, open_image, verify
+
+def arguments(parser: Parser) -> None:
+    """What to verify and against whom."""
+    options.add_image(parser)
+    options.add_output(parser, "table, json")
+    options.add_trust(parser)
+    parser.add_argument(
+        "--require",
+        action="append",
+        metavar="WHAT",
+        help="must verify: signature, or a predicate type; may be repeated",
+    )
+
+
+def run(values: Namespace) -> int:
+    """Read what is attached, verify it, say what was found."""
+    from compliance.pipeline import open_image, verify
     from reports.assessment_json import verification_document
 
-    targets = output.parse_targets(outputs, ("table", "json"), "table")
-    now, effective = options.clock(effective_time)
-    chosen = Options(
-        platform=options.parse_platform(platform),
-        trust=Trust(
-            key=options.read_given(key, "public key"),
-            identity=certificate_identity,
-            identity_regexp=certificate_identity_regexp,
-            issuer=certificate_oidc_issuer,
-            issuer_regexp=certificate_oidc_issuer_regexp,
-            trusted_root=options.read_given(trusted_root, "trusted root"),
-            allow_no_log=insecure_ignore_tlog,
-        ),
-        now=now,
-        effective=effective,
-    )
-    found = open_image(image, chosen)
-    if not quiet:
-        output.say_notices(found, verbose=False)
-    verification = verify(found, chosen)
-    if require and not verification.demand.made:
+    targets = output.parse_targets(values.output, ("table", "json"), "table")
+    chosen = options.run_options(values, options.trust_of(values))
+    image = open_image(values.image, chosen)
+    if not values.quiet:
+        output.say_notices(image, verbose=values.verbose)
+    verification = verify(image, chosen)
+    required = tuple(values.require or ())
+    if required and not verification.demand.made:
         raise UsageError(
             "--require needs a signer to require it of", code="usage", hint="add --key or --certificate-identity"
         )
@@ -71,7 +56,7 @@ def command(
         else:
             content = _table(verification)
         output.write(target, content.encode("utf-8", "backslashreplace"))
-    raise typer.Exit(int(decide(verification, tuple(require or ()))))
+    return decide(verification, required)
 
 
 def decide(verification: Verification, required: tuple[str, ...]) -> ExitCode:

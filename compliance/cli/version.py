@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import typer
+import sys
+from argparse import Namespace
+
+from compliance.cli.parser import Parser
+
+SUMMARY = "show the version"
+DESCRIPTION = "Show the version."
 
 
-def command() -> None:
-    """Show the version."""
+def arguments(parser: Parser) -> None:
+    """None."""
+
+
+def run(values: Namespace) -> int:
+    """Print it."""
     from importlib.metadata import version
 
-    typer.echo(f"hullmark {version('hullmark')}")
+    sys.stdout.write(f"hullmark {version('hullmark')}\n")
+    return 0

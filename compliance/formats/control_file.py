@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 _STANZA_END = re.compile(r"\n(?:[ \t]*\n)+")
-_FIELD = re.compile(r"^([!-9;-~][^:\n]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^([!\"$-9;-~][^:\n]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
 
 
 def stanzas(text: str) -> Iterator[str]:
@@ -23,7 +23,7 @@ def stanzas(text: str) -> Iterator[str]:
 def fields(stanza: str) -> list[tuple[str, str]]:
     """Every (name in lower case, value) in order; a value keeps its continuation lines with their indent.
 
-    Lines that are neither a field nor a continuation are passed over.
+    Comments and lines that are neither a field nor a continuation are passed over.
     """
     return [(name.strip().lower(), value.strip()) for name, value in _FIELD.findall(stanza)]
 

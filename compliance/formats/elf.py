@@ -32,7 +32,7 @@ _NT_GNU_BUILD_ID = 3
 _NT_FDO_PACKAGING = 0xCAFE1A7E
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """A header points outside the file, or counts past a bound."""
 
 
@@ -76,7 +76,7 @@ def read_elf(content: bytes) -> tuple[ElfFacts, Layout | None]:
     """The facts of an ELF file and its layout (None when the ELF header itself is unusable)."""
     try:
         layout = _layout(content)
-    except _Damaged as problem:
+    except _DamagedError as problem:
         return ElfFacts(file_type="other", machine=0, bits=0, runnable=False, problem=str(problem)), None
     reading = _Reading(content, layout)
     dynamic = reading.dynamic()
@@ -233,14 +233,14 @@ class _Reading:
 
 def _layout(content: bytes) -> Layout:
     if len(content) < 52:
-        raise _Damaged("shorter than an ELF header")
+        raise _DamagedError("shorter than an ELF header")
     bits = {1: 32, 2: 64}.get(content[4])
     order = {1: "<", 2: ">"}.get(content[5])
     if bits is None or order is None:
-        raise _Damaged("neither 32 nor 64 bits, or no known byte order")
+        raise _DamagedError("neither 32 nor 64 bits, or no known byte order")
     header = struct.Struct(order + ("HHIQQQIHHHHHH" if bits == 64 else "HHIIIIIHHHHHH"))
     if len(content) < 16 + header.size:
-        raise _Damaged("shorter than an ELF header")
+        raise _DamagedError("shorter than an ELF header")
     kind, machine, _, entry, programs, sections, _, _, size, count, section_size, section_count, names = (
         header.unpack_from(content, 16)
     )
@@ -258,9 +258,9 @@ def _layout(content: bytes) -> Layout:
 def _program_headers(content: bytes, bits: int, order: str, start: int, size: int, count: int) -> tuple[Segment, ...]:
     fields = struct.Struct(order + ("IIQQQQQQ" if bits == 64 else "IIIIIIII"))
     if count > PROGRAM_HEADERS_MAX or size < fields.size:
-        raise _Damaged("too many program headers, or too short ones")
+        raise _DamagedError("too many program headers, or too short ones")
     if start + size * count > len(content):
-        raise _Damaged("the program headers point outside the file")
+        raise _DamagedError("the program headers point outside the file")
     out = []
     for index in range(count):
         values = fields.unpack_from(content, start + index * size)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-_SAFE = re.compile(r"[A-Za-z0-9._:~-]*")
+_SAFE = re.compile(r"[A-Za-z0-9._:/~-]*")
 _LOWER_NAME = frozenset({"pypi", "npm", "apk", "alpm", "composer", "oci", "bitnami", "hex", "github", "gitlab", "pub"})
 _LOWER_NAMESPACE = frozenset({"pypi", "apk", "alpm", "composer", "hex", "github", "gitlab"})
 
@@ -45,5 +45,5 @@ def package_url(
 
 
 def _quoted(text: str) -> str:
-    """Percent-encoded but for unreserved characters and the colon (purl-spec, "Character encoding")."""
-    return text if _SAFE.fullmatch(text) else quote(text, safe=":")
+    """Percent-encoded but for unreserved characters, colon and slash, as in the test suite of purl-spec."""
+    return text if _SAFE.fullmatch(text) else quote(text, safe=":/")

@@ -45,7 +45,9 @@ def _sqlite_blobs(content: bytes, wal: bytes | None) -> Iterator[bytes]:
 
 def _ndb_blobs(content: bytes) -> Iterator[bytes]:
     """Slots (magic, index, block, blocks) point at blobs (magic, index, generation, length, data)."""
-    (pages,) = struct.unpack_from("<I", content, 12) if len(content) >= 32 else (0,)
+    if len(content) < 2 * _NDB_SLOT:
+        raise FormatError("an RPM database that ends in its header", code="rpmdb-invalid")
+    (pages,) = struct.unpack_from("<I", content, 12)
     for at in range(2 * _NDB_SLOT, min(pages * _NDB_PAGE, len(content) - _NDB_SLOT + 1), _NDB_SLOT):
         magic, index, block, blocks = struct.unpack_from("<4sIII", content, at)
         if magic != b"Slot":

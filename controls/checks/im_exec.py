@@ -90,7 +90,7 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     rationale="Shell form forces a shell and breaks signals.",
     looks_at="config.Entrypoint, Cmd, Healthcheck, Shell, Env PATH and WorkingDir; the program each names in the "
-    "merged file tree, its #! line, its interpreter, its ELF loader, and their execute permission for the default user.",
+    "merged file tree, its #! line, interpreter and ELF loader, and their execute permission for the default user.",
     proves="A pass proves that default command and health check are in exec form and lead to programs that exist, that "
     "the default user may execute and that are no shell and no shell script. Whether such a program calls a shell "
     "later is not looked at.",

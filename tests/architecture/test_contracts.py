@@ -75,7 +75,7 @@ def test_nothing_but_the_command_line_imports_the_command_line_library(checkout:
     importing = [
         name
         for name, tree in modules(checkout, *PACKAGES)
-        if not is_in(name, ("compliance.cli",)) and any(is_in(i, ("typer", "click")) for i in imports(tree))
+        if not is_in(name, ("compliance.cli",)) and any(is_in(i, ("argparse",)) for i in imports(tree))
     ]
     assert not importing
 

@@ -60,9 +60,7 @@ def test_the_suite_is_whole(shared: Path) -> None:
 
 def test_every_case_is_judged_as_the_suite_says(shared: Path) -> None:
     wrong = [
-        name
-        for name in names(shared)
-        if name not in NOT_READ and verified(shared, name) is name.endswith("_fail")
+        name for name in names(shared) if name not in NOT_READ and verified(shared, name) is name.endswith("_fail")
     ]
     assert not wrong
 

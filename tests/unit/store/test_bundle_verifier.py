@@ -100,9 +100,7 @@ def test_no_changed_byte_of_any_file_goes_unseen(bundle: Path, data: st.DataObje
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "path", ["assessment.json", "sbom.cdx.json", "report.pdf", "attestations/svr.sigstore.json"]
-)
+@pytest.mark.parametrize("path", ["assessment.json", "sbom.cdx.json", "report.pdf", "attestations/svr.sigstore.json"])
 def test_a_file_taken_away_is_missed_even_with_a_fitting_manifest(bundle: Path, tmp_path: Path, path: str) -> None:
     (bundle / path).unlink()
     assert wrong(verify_bundle(bundle, key=KEY.public_pem))[path] == "it is missing"
