@@ -146,7 +146,7 @@ def gather(
     watcher.stage(Stage(name="taking inventory"))
     inventory = take_inventory(tree)
     watcher.stage(Stage(name="verifying signatures"))
-    verification = verify(image, options)
+    verification = verify(image, options, layers_read=True)
     watcher.stage(Stage(name="checking"))
     declared = declared_profile(image)
     asked = options.variant
@@ -169,8 +169,12 @@ def open_image(reference: str, options: Options) -> Image:
         source.close()
 
 
-def verify(image: Image, options: Options) -> Verification:
-    """Verify what is attached to `image` against `options.trust`, offline."""
+def verify(image: Image, options: Options, *, layers_read: bool = False) -> Verification:
+    """Verify what is attached to `image` against `options.trust`, offline.
+
+    Without a trusted root of the user's that of the public Sigstore instance is taken, as shipped with the
+    sigstore library. `layers_read` says that every layer's digests have been compared.
+    """
     from compliance.formats.public_key import key_id, load_public_key
     from compliance.model.verification import Demand
     from compliance.verify.verifier import verify_image
@@ -188,10 +192,19 @@ def verify(image: Image, options: Options) -> Verification:
         image,
         demand,
         key=key,
-        trusted_root=trust.trusted_root,
+        trusted_root=_trusted_root(image, trust),
+        layers_read=layers_read,
         ignore_tlog=trust.allow_no_log,
         now=options.effective or options.now,
     )
+
+
+def _trusted_root(image: Image, trust: Trust) -> bytes | None:
+    if trust.trusted_root is not None or not image.attached:
+        return trust.trusted_root
+    from compliance.verify.trusted_root import embedded_trusted_root
+
+    return embedded_trusted_root()
 
 
 def sbom(evidence: Evidence) -> bytes:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from compliance.formats.globs import PathMatcher
 from compliance.model.evidence import Evidence, ProfileSource, Variant
-from compliance.model.filesystem import FileEntry, FileKind, display_path
+from compliance.model.filesystem import FileEntry, display_path
 from compliance.model.inventory import Package
 from compliance.model.outcome import (
     Failed,
@@ -494,12 +493,3 @@ def _declared(evidence: Evidence) -> str:
     if profile.source is ProfileSource.FLAG:
         return " as asked for"
     return f" by its own, unsigned claim ({profile.declared})" if profile.declared else ""
-
-
-def regular_below(evidence: Evidence, matcher: PathMatcher) -> Iterator[FileEntry]:
-    """Regular files whose path matches, each inode once."""
-    seen: set[int] = set()
-    for entry in evidence.filesystem:
-        if entry.kind is FileKind.REGULAR and entry.inode not in seen and matcher.matches(entry.path):
-            seen.add(entry.inode)
-            yield entry

@@ -100,7 +100,8 @@ class _Reader:
         """Consume what begins with `char`: at least one character."""
         two = self.text[self.at : self.at + 2]
         if char == "\\":
-            self._add("" if two[1:] == "\n" else two[1:])
+            if two[1:] != "\n":
+                self._add(two[1:])
             self.at += 2
         elif char == "'":
             self._quoted()

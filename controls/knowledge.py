@@ -203,3 +203,36 @@ def _packages(part: Section) -> tuple[tuple[str, tuple[str, ...]], ...]:
         raise part.error("must map purl types to package names", "packages")
     names = Section(file=part.file, path=f"{part.path}.packages", values=value)
     return tuple((type_, names.texts(type_)) for type_ in value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathSort:
+    """Files of one sort by their paths. `exempt` are globs of files that are none; `depth` the parts of a path that
+    name the folder under which they are summed."""
+
+    what: str
+    globs: tuple[str, ...]
+    exempt: tuple[str, ...]
+    depth: int
+
+
+@cache
+def path_sorts(name: str) -> tuple[PathSort, ...]:
+    """The sorts of files in ``knowledge/<name>.yaml``. Raises PolicyError for a damaged file."""
+    return parse_path_sorts(name, _read(f"{name}.yaml"))
+
+
+def parse_path_sorts(name: str, content: bytes) -> tuple[PathSort, ...]:
+    """The sorts of files in the YAML `content`. Raises PolicyError naming the file and the field."""
+    top = _top(f"{name}.yaml", content, "schema", "kind", "sorts")
+    if top.text("kind") != name:
+        raise top.error(f"must be the name of the file: {name}", "kind")
+    sorts = []
+    for part in top.sections("sorts"):
+        part.only("what", "globs", "except", "depth")
+        depth = part.values.get("depth")
+        if not isinstance(depth, int) or depth < 1:
+            raise part.error("must be a number of at least 1", "depth")
+        exempt = part.texts("except") if "except" in part.values else ()
+        sorts.append(PathSort(what=part.text("what"), globs=part.texts("globs"), exempt=exempt, depth=depth))
+    return tuple(sorts)

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shlex
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -697,7 +698,8 @@ def _pdf(html: str, files: tuple[_File, ...], time: str, identifier: bytes) -> b
         )
         for file in files
     ]
-    with _fixed_clock(moment):
+    with _fixed_clock(moment), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves its colour profile's file open
         content = HTML(string=html, url_fetcher=fetcher).write_pdf(
             stylesheets=[CSS(string=css, url_fetcher=fetcher, font_config=fonts)],
             font_config=fonts,

@@ -22,17 +22,14 @@ def embedded_files(content: bytes) -> Mapping[str, bytes]:
     Raises FormatError when it is no PDF or a file in it is damaged or comes twice, LimitError when there are too
     many or too large ones.
     """
-    from pyhanko.pdf_utils.misc import PdfError
     from pyhanko.pdf_utils.reader import PdfFileReader
 
     try:
-        names = PdfFileReader(io.BytesIO(content)).root.get("/Names", {})
-        return _read(_leaves(names.get("/EmbeddedFiles", {}), 0))
+        names = _member(PdfFileReader(io.BytesIO(content)).root, "/Names", {})
+        return _read(_leaves(_member(names, "/EmbeddedFiles", {}), 0))
     except ComplianceError:
         raise
-    except (PdfError, zlib.error) as error:
-        raise _damaged(str(error)) from error
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except Exception as error:
         raise _damaged(f"{type(error).__name__}: {error}") from error
 
 
@@ -54,16 +51,21 @@ def _leaves(node: Any, depth: int) -> Iterator[Any]:
     """The file specifications of a name tree (7.9.6)."""
     if depth > _DEPTH_MAX:
         raise _damaged("the tree of embedded files is too deep")
-    pairs = node.get("/Names", [])
+    pairs, kids = _member(node, "/Names", []), _member(node, "/Kids", [])
     for place in range(1, len(pairs), 2):
         yield pairs[place]
-    for kid in node.get("/Kids", []):
-        yield from _leaves(kid, depth + 1)
+    for place in range(len(kids)):
+        yield from _leaves(kids[place], depth + 1)
+
+
+def _member(node: Any, key: str, default: object) -> Any:
+    """An entry of a dictionary with its reference followed: ``get`` would give the reference."""
+    return node[key] if key in node else default  # noqa: SIM401
 
 
 def _content(stream: Any, room: int) -> bytes:
     encoded = bytes(stream.encoded_data)
-    filters = stream.get("/Filter", [])
+    filters = _member(stream, "/Filter", [])
     if filters in ("/FlateDecode", ["/FlateDecode"]):
         expander = zlib.decompressobj()
         encoded = expander.decompress(encoded, room + 1)

@@ -7,6 +7,7 @@ import io
 import posixpath
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +63,13 @@ class TarBlobs:
     def names(self) -> frozenset[str]:
         """See Blobs."""
         return frozenset(name.partition("/")[0] for name in self._members)
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """See Blobs."""
+        for name in sorted(self._members):
+            digest = name.removeprefix("blobs/").replace("/", ":")
+            if is_digest(digest) and self._members[name].isreg():
+                yield digest, self._members[name].size
 
     def close(self) -> None:
         """See Blobs."""

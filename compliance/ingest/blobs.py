@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -22,6 +23,10 @@ class Blobs(Protocol):
 
     def names(self) -> frozenset[str]:
         """The names of files at the top, for sniffing."""
+        ...
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """Digest and size in bytes of every blob, in the order of the digests."""
         ...
 
     def close(self) -> None:
@@ -89,6 +94,14 @@ class DirectoryBlobs:
             raise SourceError(
                 f"can't read the image: {error.strerror}", code="not-found", where=str(self._root)
             ) from None
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        """See Blobs."""
+        for folder in sorted((self._root / "blobs").glob("*")):
+            for path in sorted(folder.iterdir()):
+                digest = f"{folder.name}:{path.name}"
+                if is_digest(digest) and path.is_file():
+                    yield digest, path.stat().st_size
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from types import MappingProxyType
 
 from compliance.errors import ComplianceError
 from compliance.formats import oci
-from compliance.ingest.blobs import Blobs, DirectoryBlobs, read_blob, read_small
+from compliance.ingest.blobs import Blobs, DirectoryBlobs, blob_name, read_blob, read_small
 from compliance.ingest.limits import Limits
 from compliance.model.image import AttachedArtifact, AttachedBlob, AttachmentSource, Descriptor
 
 _COSIGN_TAG = re.compile(r"(?:.*:)?(sha256|sha512)-([0-9a-f]{64,128})(\.sig|\.att|\.sbom)?")
+UNLISTED_SIZE_MAX = 2**16
+"""Bytes up to which an unlisted blob is looked at: referrer manifests are about 1 KiB."""
+
 _COSIGN_KINDS = ("dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts")
 _BUILDKIT_TYPE = "vnd.docker.reference.type"
 _BUILDKIT_DIGEST = "vnd.docker.reference.digest"
@@ -78,8 +82,27 @@ def attached_artifacts(
             continue
         if artifact is not None:
             found.setdefault((artifact.source, item.descriptor.digest), artifact)
+    for item in _unlisted(blobs, listed, limits):
+        try:
+            artifact = _artifact(blobs, item, digests, limits, notices)
+        except ComplianceError:
+            continue  # any blob may look like a manifest and be none
+        if artifact is not None:
+            found.setdefault((artifact.source, item.descriptor.digest), artifact)
     files = tuple(_bundle_files(path, limits, notices))
     return (*(found[key] for key in sorted(found)), *files)
+
+
+def _unlisted(blobs: Blobs, listed: tuple[Listed, ...], limits: Limits) -> Iterator[Listed]:
+    """Blobs that index.json does not list and that may be manifests with a subject: cosign save leaves them so."""
+    known = {item.descriptor.digest for item in listed}
+    small = (digest for digest, size in blobs.sizes() if size <= UNLISTED_SIZE_MAX and digest not in known)
+    for digest in itertools.islice(small, limits.attached_artifacts):
+        with blobs.open(blob_name(digest)) as stream:
+            content = stream.read(UNLISTED_SIZE_MAX)
+        if content.startswith(b"{") and b'"subject"' in content:
+            descriptor = Descriptor(media_type=oci.OCI_MANIFEST, digest=digest, size=len(content))
+            yield Listed(descriptor=descriptor, top=descriptor, index=None, depth=0)
 
 
 def _artifact(

@@ -88,13 +88,15 @@ def verify_image(
     trusted_root: bytes | None,
     ignore_tlog: bool,
     now: datetime,
+    layers_read: bool = False,
 ) -> Verification:
     """Check everything attached to `image`; an image without signatures is a result, not an error.
 
     With a demand, `verified` means: by the demanded signer. Without one it means only that the cryptography
     holds, and the reason says so; nobody is trusted by that. `ignore_tlog` lets a signature count that no
     transparency log holds; then nothing shows when a key or certificate was misused. `now` is only compared with
-    the times of signing, to say so where one lies after it.
+    the times of signing, to say so where one lies after it. `layers_read` says that the image's layers were read
+    to their end, so that their digests were recomputed; else none is claimed.
 
     Raises UsageError for a demand that can't be checked, FormatError for a trusted root that is none.
     """
@@ -120,7 +122,7 @@ def verify_image(
         else:
             attestations.append(_attestation(material, judgement))
     return Verification(
-        integrity=integrity_of(image),
+        integrity=integrity_of(image, layers_read=layers_read),
         demand=demand,
         signatures=tuple(signatures),
         attestations=tuple(attestations),
@@ -128,8 +130,8 @@ def verify_image(
     )
 
 
-def integrity_of(image: Image) -> Integrity:
-    """The digests that reading `image` recomputed from its bytes, lowest layer last.
+def integrity_of(image: Image, *, layers_read: bool) -> Integrity:
+    """The digests that reading `image` recomputed from its bytes; those of layers only when they were read.
 
     Manifest and config are hashed again here. Raises IntegrityError where one differs.
     """
@@ -142,7 +144,7 @@ def integrity_of(image: Image) -> Integrity:
         checked.append(("manifest", _same(image.digest, image.manifest, "manifest")))
     if image.config_digest is not None:
         checked.append(("config", _same(image.config_digest, image.config_bytes, "config")))
-    for layer in image.layers:
+    for layer in image.layers if layers_read else ():
         checked.append((f"layer {layer.index}", layer.digest))
         if layer.diff_id != layer.digest:
             checked.append((f"layer {layer.index}, uncompressed", layer.diff_id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +87,22 @@ def image_in_layout(layout: Path, digest: str, *, index_digest: str | None = Non
     return image_of(_path(layout, digest).read_bytes(), *attached, index_digest=index_digest)
 
 
+def found(verification: Verification) -> list[Signature | Attestation]:
+    """Everything that was judged."""
+    return [*verification.signatures, *verification.attestations]
+
+
 def verdicts(verification: Verification) -> list[str]:
     """What was found, shortly: ``signature verified``, ``https://… invalid``."""
-    found: Iterable[Signature | Attestation] = (*verification.signatures, *verification.attestations)
     return [
         f"{item.predicate_type if isinstance(item, Attestation) else 'signature'} {item.verdict.value}"
-        for item in found
+        for item in found(verification)
     ]
 
 
 def reasons(verification: Verification) -> list[str]:
     """Why each was judged so, unreadable material included."""
-    judged = [item.reason for item in (*verification.signatures, *verification.attestations)]
+    judged = [item.reason for item in found(verification)]
     return judged + [reason for _, reason in verification.unreadable]
 
 

@@ -10,6 +10,7 @@ import pytest
 from compliance.errors import FormatError
 from compliance.model.verification import Demand, Verdict
 from compliance.verify.verifier import load_public_key, verify_image
+from tests.builders.signed_image import found as judged
 from tests.builders.signed_image import reasons, with_bundles
 
 CASES = "fixtures/sigstore-real/conformance/test/assets/bundle-verify"
@@ -51,7 +52,7 @@ def verified(shared: Path, name: str) -> bool:
         now=NOW,
     )
     assert len(reasons(found)) == 1
-    return any(item.verdict is Verdict.VERIFIED for item in (*found.signatures, *found.attestations))
+    return any(item.verdict is Verdict.VERIFIED for item in judged(found))
 
 
 def test_the_suite_is_whole(shared: Path) -> None:

@@ -1,4 +1,4 @@
-"""Images that cosign and others signed with a private Sigstore instance: every attached object, as EXPECTED.json says."""
+"""Images signed with a private Sigstore instance, by cosign mostly: each attached object, as EXPECTED.json says."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from compliance.model.verification import Demand, Verification
 from compliance.verify.verifier import load_public_key, verify_image
+from tests.builders.signed_image import found as judged
 from tests.builders.signed_image import image_in_layout, reasons, verdicts
 
 WORKFLOW = "https://github.com/acme/demo/.github/workflows/release.yml@refs/heads/main"
@@ -83,7 +84,7 @@ def test_keyed_objects_are_verified_as_expected(
 def test_keyless_objects_are_verified_for_the_demanded_identity(sigstore: Path, expected: Any) -> None:
     found = check(sigstore, "keyless", KEYLESS)
     assert sorted(verdicts(found)) == sorted(f"{what(entry)} verified" for entry in expected["keyless"])
-    assert {item.signer.identity for item in (*found.signatures, *found.attestations)} == {WORKFLOW}
+    assert {item.signer.identity for item in judged(found)} == {WORKFLOW}
     assert all(item.transparency.startswith("inclusion proof, log ") for item in found.attestations)
 
 

@@ -15,6 +15,7 @@ from compliance.model.image import AttachmentSource, Image
 from compliance.model.verification import Demand, Verdict
 from compliance.verify.verifier import load_public_key, verify_image
 from tests.builders.signed_image import BUNDLE, artifact, blob, image_in_layout, image_of
+from tests.builders.signed_image import found as judged
 
 WORKFLOW = "https://github.com/acme/demo/.github/workflows/release.yml@refs/heads/main"
 LOCAL = Demand(identity=WORKFLOW, issuer="http://127.0.0.1:18080/gha")
@@ -78,7 +79,7 @@ def holds(image: Image, demand: Demand, root: Path, *, key: Path | None = None, 
         ignore_tlog=ignore_tlog,
         now=NOW,
     )
-    return any(item.verdict is Verdict.VERIFIED for item in (*found.signatures, *found.attestations))
+    return any(item.verdict is Verdict.VERIFIED for item in judged(found))
 
 
 @pytest.mark.parametrize("layout", ["keyless", "keyless-tsa-only", "keyed-tlog"])
@@ -137,7 +138,7 @@ def test_whatever_the_root_trusted_at_other_times_proves_nothing(
     value = json.loads((sigstore / "trust" / "trusted_root.json").read_bytes())
     root = tmp_path / "root.json"
     for one in value[member]:
-        (one["publicKey"] if "publicKey" in one else one)["validFor"].update(window)
+        one.get("publicKey", one)["validFor"].update(window)
     root.write_text(json.dumps(value))
     assert not holds(image, LOCAL, root)
 

@@ -29,6 +29,7 @@ from tests.builders.signed_image import (
     verdicts,
     with_bundles,
 )
+from tests.builders.signed_image import found as judged
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 GENERATOR = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml"
@@ -228,7 +229,7 @@ def verified(real: Path, row: dict[str, str]) -> bool:
     if image.config_digest is not None:  # the artifact's bytes are not at hand: nothing to hash again
         image = replace(image, config=None, config_digest=None)
     found = verify(image, signed_by(row), root)
-    return any(item.verdict is Verdict.VERIFIED for item in (*found.signatures, *found.attestations))
+    return any(item.verdict is Verdict.VERIFIED for item in judged(found))
 
 
 def test_every_real_bundle_is_judged_as_its_source_says(real: Path) -> None:

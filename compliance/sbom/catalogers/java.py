@@ -173,6 +173,8 @@ def _identity(archive: JavaArchive, file_name: str, hints: _Hints) -> _Coordinat
     pom = _own_pom(archive, stem)
     if pom is not None:
         return _Coordinates(group=pom.group, artifact=pom.artifact, version=pom.version, pom=pom)
+    if any(not member for member, _ in archive.problems):
+        return None  # no archive: its name alone says nothing
     manifest = archive.manifest
     named = _named_version(stem, manifest)
     if named:

@@ -20,7 +20,7 @@ from controls.accounts import (
     resolve_user,
     run_as,
 )
-from tests.builders.evidence import evidence, symlink, tree
+from tests.builders.evidence import Node, evidence, symlink, tree
 
 PASSWD = b"""root:x:0:0:root:/root:/bin/sh
 toor:x:0:0:alias:/root:/bin/sh
@@ -42,9 +42,7 @@ none
 
 
 def resolve(spec: str) -> object:
-    return resolve_user(
-        spec, AccountFile(content=PASSWD, present=True), AccountFile(content=GROUP, present=True)
-    )
+    return resolve_user(spec, AccountFile(content=PASSWD, present=True), AccountFile(content=GROUP, present=True))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,10 @@ def test_a_number_needs_no_passwd_file() -> None:
 
 
 def test_passwd_is_found_through_links_that_stay_inside_the_image() -> None:
-    files = {"etc/passwd": symlink("/../../../usr/lib/passwd"), "usr/lib/passwd": "app:x:7:8::/:"}
+    files: dict[str, Node | bytes | str] = {
+        "etc/passwd": symlink("/../../../usr/lib/passwd"),
+        "usr/lib/passwd": "app:x:7:8::/:",
+    }
     # Content is kept by request: here the one for scripts stands in, as the target is not /etc/passwd itself.
     who = run_as(evidence(tree(files), config=ImageConfig(user="app")))
     assert isinstance(who, Undetermined)
@@ -155,7 +156,7 @@ def test_the_parsers_never_raise(content: bytes) -> None:
 @given(st.text(alphabet="0123456789+-:rotap_ ", max_size=12), st.binary(max_size=200), st.binary(max_size=200))
 def test_resolving_never_raises_and_a_number_never_becomes_a_name(spec: str, passwd: bytes, group: bytes) -> None:
     who = resolve_user(spec, AccountFile(content=passwd, present=True), AccountFile(content=group, present=True))
-    number = integer(spec.split(":")[0])
+    number = integer(spec.partition(":")[0])
     if isinstance(who, Identity) and number is not None:
         assert who.uid == number
 

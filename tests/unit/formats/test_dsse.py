@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compliance.errors import FormatError
@@ -23,12 +23,14 @@ def test_lengths_count_bytes_not_characters() -> None:
 
 
 @given(st.text(max_size=20), st.binary(max_size=20), st.text(max_size=20), st.binary(max_size=20))
+@settings(deadline=None)
 def test_different_contents_never_have_one_encoding(a: str, b: bytes, c: str, d: bytes) -> None:
     one, two = ((kind.encode("utf-8", "replace").decode(), payload) for kind, payload in ((a, b), (c, d)))
     assert (pre_authentication_encoding(*one) == pre_authentication_encoding(*two)) is (one == two)
 
 
 @given(st.binary(), st.lists(st.binary(min_size=1, max_size=80), min_size=1, max_size=3))
+@settings(deadline=None)
 def test_an_envelope_comes_back(payload: bytes, signatures: list[bytes]) -> None:
     envelope = Envelope(payload_type="text/plain", payload=payload, signatures=tuple(signatures))
     assert read_envelope(read_object(write(envelope_value(envelope)), "envelope")) == envelope

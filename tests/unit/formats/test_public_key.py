@@ -63,7 +63,7 @@ def test_no_bytes_are_a_signature_by_accident(signature: bytes) -> None:
         b"\0" * 100_000,
         b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         pem(ec.generate_private_key(ec.SECP256K1()).public_key()),
-        pem(rsa.generate_private_key(65537, 1024).public_key()),
+        pem(rsa.generate_private_key(65537, 1024).public_key()),  # noqa: S505
         ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compliance.errors import FormatError
 from compliance.formats.signed_json import base64_bytes, base64_text, read_object, write
 
+TEXT = st.text(st.characters(codec="utf-8"))
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=("Cs",))),
-    lambda children: st.lists(children) | st.dictionaries(st.text(st.characters(exclude_categories=("Cs",))), children),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT,
+    lambda children: st.lists(children) | st.dictionaries(TEXT, children),
     max_leaves=20,
 )
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_what_is_written_is_read_back(value: object) -> None:
     assert read_object(write({"value": value}), "document").values == {"value": value}
 
@@ -38,11 +41,10 @@ def test_what_two_readers_could_read_differently_is_refused(content: bytes) -> N
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_any_bytes_are_an_object_or_a_format_error(content: bytes) -> None:
-    try:
+    with contextlib.suppress(FormatError):
         assert isinstance(read_object(content, "document").values, dict)
-    except FormatError:
-        pass
 
 
 def test_a_document_above_its_bound_is_not_parsed() -> None:
@@ -51,6 +53,7 @@ def test_a_document_above_its_bound_is_not_parsed() -> None:
 
 
 @given(st.binary())
+@settings(deadline=None)
 def test_base64_comes_back(data: bytes) -> None:
     assert base64_bytes(base64_text(data), "text") == data
 

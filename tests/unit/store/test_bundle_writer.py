@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from compliance.errors import FormatError, StoreError
-from compliance.store import bundle_writer
 from compliance.store.evidence_bundle import write_bundle
 from tests.builders.evidence_files import unsigned_files
 
@@ -130,6 +129,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
     write_bundle(folder, FILES)
     before = snapshot(folder)
     calls = 0
+    rename = Path.rename
 
     def full(descriptor: int) -> None:
         nonlocal calls
@@ -140,13 +140,12 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
     def refused(source: Path, target: Path) -> Path:
         if source.name.endswith(".new"):
             raise OSError(1, "Operation not permitted")
-        os.rename(source, target)
-        return target
+        return rename(source, target)
 
     if failing == "write":
-        monkeypatch.setattr(bundle_writer.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
     else:
-        monkeypatch.setattr(bundle_writer.Path, "rename", refused)
+        monkeypatch.setattr(Path, "rename", refused)
     with pytest.raises(StoreError, match="can't be written"):
         write_bundle(folder, {**FILES, "report.html": b"new"})
     assert snapshot(folder) == before

@@ -1,0 +1,312 @@
+"""The CycloneDX document."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compliance.formats.cyclonedx import to_cyclonedx_json
+from compliance.formats.plain_text import plain_text
+from compliance.formats.purl import package_url
+from compliance.model.image import Image, ImageConfig
+from compliance.model.inventory import (
+    Distribution,
+    Inventory,
+    License,
+    Location,
+    Package,
+    Relationship,
+    RelationshipKind,
+    Unknown,
+)
+from compliance.model.reference import ImageReference, Scheme
+from compliance.sbom.inventory import requests, take_inventory
+from tests.builders.evidence import ImageSpec, image, tree
+
+EFFECTIVE = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
+
+
+def write(inventory: Inventory, subject: Image | None = None) -> bytes:
+    return to_cyclonedx_json(
+        subject or image(), inventory, tool_name="hullmark", tool_version="1.2", effective=EFFECTIVE
+    )
+
+
+def valid(inventory: Inventory, subject: Image | None = None) -> dict[str, Any]:
+    written = write(inventory, subject).decode()
+    assert VALIDATOR.validate_str(written) is None
+    loaded: dict[str, Any] = json.loads(written)
+    return loaded
+
+
+def package(name: str, type_: str = "deb", version: str = "1", **more: Any) -> Package:
+    namespace, _, last = name.rpartition("/")
+    made = Package(
+        name=name,
+        version=version,
+        type=type_,
+        purl=package_url(type_, last, version, namespace=namespace),
+        found_by="test",
+        locations=(Location(path="var/lib/db", layer=0),),
+    )
+    return replace(made, **more)
+
+
+def inventory(*packages: Package, edges: tuple[tuple[str, str], ...] = (), **more: Any) -> Inventory:
+    purls = {item.name: item.purl for item in packages}
+    relationships = tuple(
+        Relationship(source=purls[source], kind=RelationshipKind.DEPENDS_ON, target=purls[target])
+        for source, target in edges
+    )
+    ordered = tuple(sorted(packages, key=lambda item: item.purl))
+    return Inventory(packages=ordered, relationships=relationships, **more)
+
+
+def test_component_carries_what_is_known_of_the_package() -> None:
+    stated = package(
+        "bash",
+        version="1:5.2+b1",
+        licenses=(License(raw="GPL-3+", expression="GPL-3.0-or-later"), License(raw="custom")),
+        supplier="A B <a@b.org>",
+        homepage="https://bash.org/",
+        digests=(("SHA-256", "a" * 64), ("NO-SUCH", "b")),
+        source_name="src",
+        source_version="5",
+    )
+    (component,) = valid(inventory(stated))["components"]
+    layer = image().layers[0].digest
+    assert component == {
+        "bom-ref": "pkg:deb/bash@1:5.2%2Bb1",
+        "evidence": {
+            "identity": [
+                {
+                    "confidence": 1.0,
+                    "field": "purl",
+                    "methods": [{"confidence": 1.0, "technique": "manifest-analysis", "value": "/var/lib/db"}],
+                }
+            ],
+            "occurrences": [{"additionalContext": f"layer {layer}", "location": "/var/lib/db"}],
+        },
+        "externalReferences": [{"type": "website", "url": "https://bash.org/"}],
+        "hashes": [{"alg": "SHA-256", "content": "a" * 64}],
+        "licenses": [
+            {"license": {"acknowledgement": "declared", "id": "GPL-3.0-or-later"}},
+            {"license": {"acknowledgement": "declared", "name": "custom"}},
+        ],
+        "name": "bash",
+        "properties": [
+            {"name": "hullmark:found-by", "value": "test"},
+            {"name": "hullmark:layer:digest", "value": layer},
+            {"name": "hullmark:source", "value": "src 5"},
+        ],
+        "purl": "pkg:deb/bash@1:5.2%2Bb1",
+        "supplier": {"contact": [{"email": "a@b.org"}], "name": "A B"},
+        "type": "library",
+        "version": "1:5.2+b1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("licenses", "expected"),
+    [
+        ((), None),
+        ((("MIT", "MIT"),), [{"license": {"id": "MIT"}}]),
+        ((("x", "MIT OR ISC"),), [{"expression": "MIT OR ISC"}]),
+        ((("x", "MIT OR ISC"), ("y", "Zlib")), [{"expression": "(MIT OR ISC) AND Zlib"}]),
+        ((("x", "MIT OR ISC"), ("odd", None)), [{"license": {"name": "odd"}}, {"license": {"name": "x"}}]),
+        ((("LicenseRef-a", "LicenseRef-a"),), [{"expression": "LicenseRef-a"}]),
+    ],
+)
+def test_licences(licenses: tuple[tuple[str, str | None], ...], expected: list[dict[str, Any]] | None) -> None:
+    stated = package("a", licenses=tuple(License(raw=raw, expression=expression) for raw, expression in licenses))
+    (component,) = valid(inventory(stated))["components"]
+    found = component.get("licenses")
+    for part in found or ():
+        assert part.get("license", part).pop("acknowledgement") == "declared"
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "expected"),
+    [
+        ("@babel/core", "npm", ("@babel", "core")),
+        ("react", "npm", (None, "react")),
+        ("github.com/a/b", "golang", (None, "github.com/a/b")),
+    ],
+)
+def test_scopes_are_groups(name: str, type_: str, expected: tuple[str | None, str]) -> None:
+    (component,) = valid(inventory(package(name, type_)))["components"]
+    assert (component.get("group"), component["name"]) == expected
+
+
+def test_maven_group() -> None:
+    stated = package("core", "maven", purl="pkg:maven/org.x/core@1")
+    (component,) = valid(inventory(stated))["components"]
+    assert (component["group"], component["name"]) == ("org.x", "core")
+
+
+def test_document_is_bound_to_the_image_and_not_to_the_place_it_was_read_from() -> None:
+    local = replace(image(), reference=ImageReference(scheme=Scheme.OCI_DIR, target="/home/me/secret-project"))
+    written = write(inventory(package("a")), local)
+    assert b"secret-project" not in written
+    root = valid(inventory(package("a")), local)["metadata"]["component"]
+    assert (root["name"], root["version"], root["type"]) == (local.digest, local.digest, "container")
+    assert root["hashes"] == [{"alg": "SHA-256", "content": local.digest.removeprefix("sha256:")}]
+    assert "purl" not in root
+    assert valid(inventory(), image(ImageSpec(tag="v1")))["metadata"]["component"]["name"] == "v1"
+
+
+def test_image_of_a_registry_has_its_repository_as_name_and_an_oci_purl() -> None:
+    reference = ImageReference(scheme=Scheme.REGISTRY, target="r.example:5000/team/App", tag="v1")
+    root = valid(inventory(), replace(image(), reference=reference))["metadata"]["component"]
+    assert root["name"] == "r.example:5000/team/App"
+    assert root["purl"] == (f"pkg:oci/app@{image().digest}?arch=amd64&repository_url=r.example:5000/team/app&tag=v1")
+
+
+def test_what_the_image_claims_of_itself_is_in_its_component() -> None:
+    labels = {"org.opencontainers.image.vendor": "V\x1b[2J", "org.opencontainers.image.licenses": "MIT AND nonsense"}
+    root = valid(inventory(), image(ImageSpec(config=ImageConfig(labels=labels))))["metadata"]["component"]
+    assert root["supplier"] == {"name": "V�[2J"}
+    assert root["licenses"][0]["license"]["name"] == "MIT AND nonsense"
+
+
+def test_metadata_name_tool_phase_and_time() -> None:
+    metadata = valid(inventory())["metadata"]
+    assert metadata["timestamp"] == "2026-11-01T12:00:00+00:00"
+    assert metadata["lifecycles"] == [{"phase": "post-build"}]
+    (tool,) = metadata["tools"]["components"]
+    assert (tool["name"], tool["version"]) == ("hullmark", "1.2")
+
+
+def test_same_input_gives_the_same_bytes_and_another_tool_version_another_serial_number() -> None:
+    found = inventory(package("a", depends=("b",)), package("b"), edges=(("a", "b"),))
+    assert write(found) == write(found)
+    other = to_cyclonedx_json(image(), found, tool_name="hullmark", tool_version="2", effective=EFFECTIVE)
+    assert json.loads(other)["serialNumber"] != json.loads(write(found))["serialNumber"]
+
+
+def test_bytes_do_not_depend_on_the_hash_seed(checkout: Path) -> None:
+    program = (
+        "import sys; from tests.unit.formats.test_cyclonedx import inventory, package, write\n"
+        "names = [f'p{n}' for n in range(40)]\n"
+        "edges = tuple((a, b) for a in names for b in names[::7])\n"
+        "sys.stdout.buffer.write(write(inventory(*map(package, names), edges=edges)))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program], cwd=checkout, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def test_every_component_has_a_line_and_all_are_reached_from_the_image() -> None:
+    names = ("app", "lib", "x", "y", "alone")
+    edges = (("app", "lib"), ("x", "y"), ("y", "x"))
+    document = valid(inventory(*map(package, names), edges=edges))
+    graph = {line["ref"]: line.get("dependsOn", []) for line in document["dependencies"]}
+    root = document["metadata"]["component"]["bom-ref"]
+    assert set(graph) == {root, *(part["bom-ref"] for part in document["components"])}
+    assert graph[root] == ["pkg:deb/alone@1", "pkg:deb/app@1", "pkg:deb/x@1"]
+
+
+def test_language_package_of_a_system_package_is_a_part_of_its_component() -> None:
+    system = package("python3-requests")
+    language = package("requests", "pypi", parent=system.purl)
+    jar = package("lib", "maven", parent=system.purl)
+    relationships = tuple(
+        Relationship(source=system.purl, kind=RelationshipKind.CONTAINS, target=part.purl) for part in (jar, language)
+    )
+    found = Inventory(packages=(system, jar, language), relationships=relationships)
+    document = valid(found)
+    assert [part["name"] for part in document["components"]] == ["python3-requests", "lib"]
+    assert [part["name"] for part in document["components"][0]["components"]] == ["requests"]
+    line = next(line for line in document["dependencies"] if line["ref"] == system.purl)
+    assert line["dependsOn"] == [jar.purl, language.purl]
+
+
+def test_what_could_not_be_read_is_said_and_completeness_never_claimed() -> None:
+    assert valid(inventory())["compositions"][0]["aggregate"] == "unknown"
+    found = inventory(
+        unknowns=(Unknown(path="a\nb.jar", reason="not a zip\x1b[31m archive"),),
+        distribution=Distribution(id="debian", version_id="12", pretty_name="Debian 12"),
+    )
+    document = valid(found)
+    assert document["compositions"] == [{"aggregate": "incomplete", "assemblies": [f"image:{image().digest}"]}]
+    assert document["properties"] == [
+        {"name": "hullmark:distribution", "value": "Debian 12"},
+        {"name": "hullmark:unknown", "value": "/a\\x0ab.jar: not a zip�[31m archive"},
+    ]
+
+
+def test_an_image_without_packages_has_an_empty_list_of_components() -> None:
+    assert valid(inventory())["components"] == []
+
+
+def test_hostile_manifest_gives_a_valid_document() -> None:
+    manifest = json.dumps(
+        {
+            "name": "<b>&\"'",
+            "version": "1.0\ud800",
+            "license": "<script>alert(1)</script>",
+            "author": "a\u001b[2Jb\ud800 <x@y\u0000>",
+            "homepage": "https://x/ y\u202e",
+            "dependencies": {"\ud800": "1"},
+        }
+    )
+    files = tree({"app/node_modules/m/package.json": manifest}, requests=requests())
+    (component,) = valid(take_inventory(files))["components"]
+    assert component["name"] == "<b>&\"'"
+    assert "\x1b" not in json.dumps(component, ensure_ascii=False)
+
+
+TEXT = st.text(max_size=20).map(plain_text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=TEXT.filter(bool), version=TEXT, raw=TEXT, supplier=TEXT, homepage=TEXT, path=st.text(max_size=20))
+def test_any_text_gives_a_valid_document(
+    name: str, version: str, raw: str, supplier: str, homepage: str, path: str
+) -> None:
+    stated = replace(
+        package("a"),
+        name=name,
+        version=version,
+        purl=package_url("generic", name.strip("/ ") or "x", version),
+        licenses=(License(raw=raw),),
+        supplier=supplier or None,
+        homepage=f"https://{homepage}",
+        locations=(Location(path=path, layer=7),),
+    )
+    valid(inventory(stated))
+
+
+def many(number: int) -> Inventory:
+    packages = [package(f"p{index:05}", supplier="A <a@b.org>", source_name=f"s{index}") for index in range(number)]
+    return inventory(*packages, edges=tuple((f"p{n:05}", f"p{n + 1:05}") for n in range(number - 1)))
+
+
+def cpu(found: Inventory) -> float:
+    start = time.process_time()
+    write(found)
+    return time.process_time() - start
+
+
+def test_time_grows_with_the_number_of_components_not_its_square() -> None:
+    write(many(1))  # imports
+    small, large = many(500), many(4_000)
+    assert cpu(large) < 8 * 3 * min(cpu(small) for _ in range(3))

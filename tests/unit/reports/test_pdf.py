@@ -1,0 +1,219 @@
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compliance.model.assessment import Assessment
+from compliance.model.outcome import Failed, Observation
+from reports import assessment_json, csv, pdf
+from reports.document import Document
+from reports.pdf_attachments import embedded_files
+from tests.builders.assessment import DIGEST, HIDDEN, LONG_PATH, MOMENT, assessment
+
+SBOM = {"sbom.cdx.json": b'{"bomFormat": "CycloneDX"}\n', "oscal/assessment-results.json": b"{}\n"}
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return assessment_json.document(assessment())
+
+
+@pytest.fixture(scope="module")
+def content(document: Document) -> bytes:
+    return pdf.render(document, attachments=SBOM)
+
+
+@pytest.fixture(scope="module")
+def html(document: Document) -> str:
+    return html_of(document)
+
+
+def html_of(document: Document) -> str:
+    return pdf._html(pdf._printable_document(document), pdf._files(document, SBOM))
+
+
+def with_observations(number: int, plain: Assessment | None = None, **facts: Any) -> Document:
+    """Every failed check with `number` observations."""
+    plain = plain or assessment()
+    results = []
+    for result in plain.results:
+        if isinstance(result.outcome, Failed):
+            first: Observation = replace(result.outcome.observations[0], **facts)
+            results.append(replace(result, outcome=Failed(observations=(first,) * number)))
+        else:
+            results.append(result)
+    return assessment_json.document(replace(plain, results=tuple(results)))
+
+
+def reader(content: bytes) -> Any:
+    import io
+
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    return PdfFileReader(io.BytesIO(content))
+
+
+def pages(content: bytes) -> int:
+    return int(reader(content).root["/Pages"]["/Count"])
+
+
+def font_names(content: bytes) -> set[str]:
+    names: set[str] = set()
+    resources = reader(content).root["/Pages"]["/Kids"][1]["/Resources"]
+    fonts = resources["/Font"]
+    for key in fonts:
+        names.add(str(fonts[key]["/BaseFont"]))
+    return names
+
+
+def test_it_is_a_pdf_of_the_archival_kind_with_the_assessments_date(content: bytes) -> None:
+    root = reader(content).root
+    metadata = root["/Metadata"].data.decode()
+    assert content.startswith(b"%PDF-1.7")
+    assert re.search(r"part[>=\"' ]+3", metadata)
+    assert "2026-11-01T12:00:00" in metadata
+    assert root["/Lang"] == "en"
+
+
+def test_two_processes_give_the_same_bytes(document: Document, content: bytes, tmp_path: Path, checkout: Path) -> None:
+    file = tmp_path / "assessment.json"
+    file.write_bytes(assessment_json.render(document))
+    program = (
+        "import sys, pathlib; from reports import assessment_json, pdf; "
+        "d = assessment_json.parse(pathlib.Path(sys.argv[1]).read_bytes()); "
+        f"sys.stdout.buffer.write(pdf.render(d, attachments={SBOM!r}))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C", "SOURCE_DATE_EPOCH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(file)], capture_output=True, env=environment, cwd=checkout, check=True
+    )
+    assert hashlib.sha256(done.stdout).hexdigest() == hashlib.sha256(content).hexdigest()
+
+
+def test_the_environment_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "77")
+    with pdf._fixed_clock(MOMENT):
+        assert os.environ["SOURCE_DATE_EPOCH"] == str(int(MOMENT.timestamp()))
+    assert os.environ["SOURCE_DATE_EPOCH"] == "77"
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    with pdf._fixed_clock(MOMENT):
+        pass
+    assert "SOURCE_DATE_EPOCH" not in os.environ
+
+
+def test_the_files_it_was_made_from_are_attached(document: Document, content: bytes) -> None:
+    assert embedded_files(content) == {
+        **SBOM,
+        "assessment.json": assessment_json.render(document),
+        "findings.csv": csv.render(document),
+    }
+
+
+def test_their_digests_are_printed(html: str, document: Document) -> None:
+    for name, attached in {**SBOM, "assessment.json": assessment_json.render(document)}.items():
+        assert name in html
+        assert hashlib.sha256(attached).hexdigest() in html
+
+
+def test_only_the_packages_fonts_are_used(content: bytes) -> None:
+    names = font_names(content)
+    assert names
+    assert all("+Report-" in name for name in names)
+
+
+def test_characters_without_a_glyph_become_escapes_and_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the renderer opened a connection")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    plain = with_observations(1, summary="名前 🙂 é λ")
+    assert r"\u540d\u524d \u1f642 é λ" in html_of(plain)
+    assert all("+Report-" in name for name in font_names(pdf.render(plain)))
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "https://example.org/x.woff", "font:../LICENSE.txt", "font:LICENSE.txt", "data:,x"]
+)
+def test_the_fetcher_has_nothing_but_fonts(url: str) -> None:
+    with pytest.raises(ValueError, match="nothing but its fonts"):
+        pdf._only_fonts().fetch(url)
+
+
+def test_markup_from_the_image_stays_text(html: str) -> None:
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_no_secret_is_printed(html: str) -> None:
+    assert HIDDEN not in html
+
+
+def test_every_internal_link_has_its_target_and_every_target_is_unique(html: str) -> None:
+    targets = Counter(re.findall(r'\bid="([^"]*)"', html))
+    assert max(targets.values()) == 1
+    links = set(re.findall(r'href="#([^"]*)"', html))
+    assert links <= set(targets)
+    assert {"check-RM-SHELL", "control-nist-sp-800-53-cm-7", "framework-nist-sp-800-53"} <= links
+
+
+def test_no_link_leads_out_of_the_report(html: str) -> None:
+    assert set(re.findall(r'(?:href|src)="([^#"][^"]*)"', html)) == set()
+
+
+def test_every_status_has_a_word_and_a_mark(html: str) -> None:
+    spans = re.findall(r'<span class="status [^"]*"><span class="mark">(.*?)</span>(.*?)</span>', html)
+    assert len(spans) > 20
+    assert all(mark and word for mark, word in spans)
+
+
+def test_no_table_is_empty(html: str) -> None:
+    assert not re.search(r"<tbody>\s*</tbody>", html)
+    bare = assessment(frameworks=0)
+    image = replace(bare.evidence.image, config=None, layers=(), notices=())
+    empty = replace(bare, results=(), evidence=replace(bare.evidence, image=image))
+    assert not re.search(r"<tbody>\s*</tbody>", html_of(assessment_json.document(empty)))
+
+
+def test_the_cover_names_the_whole_digest_and_the_verdict(html: str) -> None:
+    cover = html[html.index('class="cover"') : html.index('id="contents"')]
+    assert DIGEST in cover
+    assert "Not satisfied" in cover
+
+
+def test_evidence_names_path_layer_package_and_digest(html: str) -> None:
+    block = html[html.index('<div class="check" id="check-RM-SHELL"') :]
+    for part in ("/usr/bin/bash", "layer 1 sha256:a1a1a1a1a1a1", "pkg:deb/debian/bash@", "sha256:" + "ab" * 32):
+        assert part in block
+    assert "/" + LONG_PATH in block
+
+
+def test_the_report_can_be_made_again_by_the_printed_command(html: str) -> None:
+    assert (
+        "hullmark assess registry:registry.example.org/team/payments-api:2.14.0 "
+        "--effective-time 2026-11-01T12:00:00Z -o json" in html
+    )
+
+
+def test_many_observations_are_capped_and_the_rest_counted() -> None:
+    many = with_observations(5_000, path="a/" * 2_000 + "end")
+    text = html_of(many)
+    assert f"{5_000 - pdf.EVIDENCE_MAX:,} more in the attached findings.csv." in text
+    assert len(text) < 250_000
+    assert pages(pdf.render(many)) <= 60
+
+
+def test_ten_pages_take_seconds(document: Document, content: bytes) -> None:
+    before = time.process_time()
+    number = pages(pdf.render(document, attachments=SBOM))
+    assert 8 <= number <= 20
+    assert time.process_time() - before < 6
