@@ -37,8 +37,12 @@ PROPERTY_PREFIX = "hullmark"
 _NAMESPACE = uuid.UUID("7d2f8f0c-6b1a-5f0e-9c39-0d6a5a0f5b3e")
 _OCCURRENCES_MAX = 1000
 _IDENTIFIER = re.compile(r"[A-Za-z0-9.-]+")
-_WEB_ADDRESS = re.compile(r"https?://[^\s\"<>\\^`{|}\x00-\x20]+")
-_PERSON = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<mail>[^<>\s]+@[^<>\s]+)>")
+# RFC 3986 without user names and IPv6 hosts: stricter than a reader needs to be, never refused by a validator.
+_CHARS = r"(?:[A-Za-z0-9._~:/@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+_WEB_ADDRESS = re.compile(
+    rf"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{{1,5}})?(?:/{_CHARS})?(?:\?{_CHARS})?(?:#{_CHARS})?"
+)
+_PERSON = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<mail>[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+)>")
 
 # Packages that are the same software as the operating system's package that ships them: part of its component.
 _NESTED_TYPES = frozenset({"pypi", "npm", "gem", "composer", "cran"})
@@ -269,7 +273,7 @@ def _supplier(text: str | None) -> Any:
     if not text:
         return None
     person = _PERSON.match(text)
-    if person is None or not person["mail"].isascii():
+    if person is None:
         return OrganizationalEntity(name=text)
     contact = OrganizationalContact(email=person["mail"])
     return OrganizationalEntity(name=person["name"] or person["mail"], contacts=[contact])

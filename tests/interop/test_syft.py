@@ -28,13 +28,19 @@ def syft_program() -> str:
     return found
 
 
+def spelling(purl: str) -> str:
+    """syft writes pypi names as PEP 503 normalises them; purl-spec turns underscores alone into dashes."""
+    name, at, version = purl.partition("@")
+    return name.replace(".", "-") + at + version if purl.startswith("pkg:pypi/") else purl
+
+
 def purls(document: dict[str, Any]) -> set[str]:
     """Package URLs without qualifiers, of nested components too, with one spelling of escapes and case."""
 
     def each(components: list[dict[str, Any]]) -> Iterator[str]:
         for component in components:
             if component.get("purl", "").startswith(TYPES):
-                yield unquote(component["purl"].partition("?")[0]).lower()
+                yield spelling(unquote(component["purl"].partition("?")[0]).lower())
             yield from each(component.get("components", []))
 
     return set(each(document.get("components", [])))

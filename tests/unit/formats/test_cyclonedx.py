@@ -275,10 +275,11 @@ def test_hostile_manifest_gives_a_valid_document() -> None:
 
 
 TEXT = st.text(max_size=20).map(plain_text)
+ADDRESS = TEXT | st.text(st.sampled_from("a1.-:/?#[]@%&<>"), max_size=12)
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=TEXT.filter(bool), version=TEXT, raw=TEXT, supplier=TEXT, homepage=TEXT, path=st.text(max_size=20))
+@given(name=TEXT.filter(bool), version=TEXT, raw=TEXT, supplier=TEXT, homepage=ADDRESS, path=st.text(max_size=20))
 def test_any_text_gives_a_valid_document(
     name: str, version: str, raw: str, supplier: str, homepage: str, path: str
 ) -> None:
@@ -288,7 +289,7 @@ def test_any_text_gives_a_valid_document(
         version=version,
         purl=package_url("generic", name.strip("/ ") or "x", version),
         licenses=(License(raw=raw),),
-        supplier=supplier or None,
+        supplier=f"{supplier} <{homepage}@{homepage}>",
         homepage=f"https://{homepage}",
         locations=(Location(path=path, layer=7),),
     )

@@ -10,7 +10,7 @@ from compliance.formats.purl import package_url
 KEEP_CASE = ("deb", "rpm", "golang", "maven", "gem", "cargo")
 LOWER_CASE = ("npm", "pypi", "apk", "composer")
 # Lone surrogates have no UTF-8: text is cleaned of them before it gets here. A name is never blank.
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 NAME = TEXT.filter(lambda text: bool(text.replace("/", "").strip()))
 ASCII = st.text(st.characters(max_codepoint=0x7E, min_codepoint=0x21), min_size=1, max_size=30)
 

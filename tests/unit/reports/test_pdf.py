@@ -136,8 +136,8 @@ def test_characters_without_a_glyph_become_escapes_and_nothing_is_fetched(monkey
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
-    plain = with_observations(1, summary="名前 🙂 é λ")
-    assert r"\u540d\u524d \u1f642 é λ" in html_of(plain)
+    plain = with_observations(1, summary="名前 🙂 é ж")
+    assert r"\u540d\u524d \u1f642 é ж" in html_of(plain)
     assert all("+Report-" in name for name in font_names(pdf.render(plain)))
 
 
@@ -205,9 +205,9 @@ def test_the_report_can_be_made_again_by_the_printed_command(html: str) -> None:
 
 
 def test_many_observations_are_capped_and_the_rest_counted() -> None:
-    many = with_observations(5_000, path="a/" * 2_000 + "end")
+    many = with_observations(1_000, path="a/" * 300 + "end")
     text = html_of(many)
-    assert f"{5_000 - pdf.EVIDENCE_MAX:,} more in the attached findings.csv." in text
+    assert f"{1_000 - pdf.EVIDENCE_MAX:,} more in the attached findings.csv." in text
     assert len(text) < 250_000
     assert pages(pdf.render(many)) <= 60
 

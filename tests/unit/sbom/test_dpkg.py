@@ -94,7 +94,7 @@ def test_licences_of_a_machine_readable_copyright_file_are_its_license_fields() 
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\n"
         "Files: *\nLicense: GPL-2+\n See /usr/share/common-licenses/GPL-2\n\nLicense: Expat\n text\n"
     )
-    nodes = {
+    nodes: dict[str, Node | bytes | str] = {
         "var/lib/dpkg/status": record("x"),
         "usr/share/doc/x": symlink("y"),
         "usr/share/doc/y/copyright": text,
