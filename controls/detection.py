@@ -258,8 +258,9 @@ class _Search:
         tools: list[Tool] = []
         methods: list[str] = []
         for rule in facts.markers:
-            if rule in self.index.markers:
-                tools.extend(self.index.markers[rule])
+            told = [tool for tool in self.index.markers.get(rule, ()) if not _excluded(tool, facts.markers)]
+            if told:
+                tools.extend(told)
                 methods.append(f"content markers {rule}")
         if facts.applets and self.index.applets:
             held = [applet for applet in facts.applets if applet in self.index.applets]
@@ -294,7 +295,7 @@ class _Search:
             for pattern, tool in self.index.needs:
                 small = tool.size_max is None or program.entry.size <= tool.size_max
                 markers = program.entry.facts.markers if program.entry.facts is not None else ()
-                if small and pattern.fullmatch(library) and not any(rule in markers for rule in tool.unless):
+                if small and pattern.fullmatch(library) and not _excluded(tool, markers):
                     out.append((library, tool))
         return out
 
@@ -386,6 +387,10 @@ class _Search:
         )
 
 
+def _excluded(tool: Tool, markers: tuple[str, ...]) -> bool:
+    return any(rule in markers for rule in tool.unless)
+
+
 def _titular(evidence: Evidence, program: Program, match: _Match) -> FileEntry:
     """The name to report the program under: the first that is a name of the tool, else the first."""
     index = name_pattern(tuple(name for tool in match.tools for name in tool.names))
@@ -406,14 +411,15 @@ def _unique(tools: list[Tool]) -> tuple[Tool, ...]:
 def _observation(evidence: Evidence, sought: Kind, finding: Finding) -> Observation:
     entry = finding.entry
     names = (entry.path, *finding.names)
-    what = f"{sought.noun} ({', '.join(finding.tools)})"
+    article = "an" if sought.noun[0] in "aeiou" else "a"
+    what = f"{article} {sought.noun} ({', '.join(finding.tools)})"
     shown = display_path(entry.path)
     if finding.presence is Presence.PRESENT:
-        summary = f"{shown} is a {what}."
+        summary = f"{shown} is {what}."
     elif finding.presence is Presence.DORMANT:
-        summary = f"{shown} is a {what} without execute permission: started through a loader, it still runs."
+        summary = f"{shown} is {what} without execute permission: started through a loader, it still runs."
     else:
-        summary = f"{shown} may be a {what}, which its content does not confirm."
+        summary = f"{shown} may be {what}, which its content does not confirm."
     return Observation(
         summary=summary,
         kind=ObservationKind.FILE,

@@ -30,8 +30,8 @@ class Tool:
 
     `names` are globs over file names; `markers` ids of marker rules (``shell:*`` for all of a prefix); `applets`
     commands of a multi-call binary; `go` globs over the package path of a Go main program; `needs` globs over
-    DT_NEEDED, for programs up to `size_max` bytes, and none for which a rule of `unless` holds; `paths` globs over
-    the tree; `packages` pairs of a purl type and globs over package names.
+    DT_NEEDED, for programs up to `size_max` bytes; none is the tool for which a rule of `unless` holds; `paths` globs
+    over the tree; `packages` pairs of a purl type and globs over package names.
 
     An `ambiguous` name is that of other things too: it counts with content or with the owning package only.
     An `observe` tool is reported, never failed.

@@ -1,8 +1,8 @@
 """Which shared libraries can be loaded, as a dynamic loader would find them (ld.so(8), musl's ldso).
 
 *used* is what a program needs by its headers, needed libraries followed; *possibly-used* what a loaded file names
-for dlopen(3), what lies in a plugin folder, and what those need; *unused* the rest. All that is uncertain counts as
-possibly used, so that "unused" stands on names that were looked for in every ELF file.
+for dlopen(3), what lies outside the folders that a loader searches (plugins and extension modules are loaded by their
+path), and what those need; *unused* the rest. All that is uncertain counts as possibly used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from compliance.formats.globs import PathMatcher
 from compliance.model.evidence import Evidence
 from compliance.model.filesystem import ElfFacts, FileEntry, FileKind, FileTree, display_path
 from compliance.model.request import ContentRequest
-from controls.knowledge import PathSort, path_sorts
+from controls.knowledge import path_sorts
 
 REQUEST = ContentRequest(
     name="dynamic-loader",
@@ -28,17 +28,21 @@ REQUEST = ContentRequest(
         "etc/ld.so.cache",
         "etc/ld.so.preload",
         "etc/ld-musl-*.path",
-        "etc/nsswitch.conf",
     ),
 )
 """The files that tell a loader where to look."""
 
 FOLDERS_MAX = 1024
+FOLDERS_INHERITED_MAX = 32
 STATES_MAX = 200_000
+"""Files followed, counted once for each set of inherited search paths."""
+LINKS_MAX = 50_000
 _GLIBC_FOLDERS = ("lib", "usr/lib", "lib64", "usr/lib64", "lib32", "usr/lib32", "libx32", "usr/libx32")
 _MUSL_FOLDERS = ("lib", "usr/local/lib", "usr/lib")
 _MULTIARCH = re.compile(r"(?:usr/)?(?:local/)?lib/[^/]+-linux-[^/]+")
-_HWCAPS = re.compile(r".*/(?:glibc-hwcaps|tls|haswell|x86_64|sse2|atomics)(?:/[^/]+)?")
+_HARDWARE = re.compile(
+    r"(?P<folder>.+?)/(?:glibc-hwcaps/[^/]+|(?:tls|haswell|avx512_1|x86_64|sse2|i686|atomics)(?:/[^/]+)*)"
+)
 _LIBRARY_NAME = re.compile(r".+\.so(?:\.[\w.+-]+)?")
 _CACHED = re.compile(rb"/[^\0]{1,4096}\.so[^\0/]*(?=\0)")
 
@@ -81,156 +85,155 @@ class _Loader:
         self.libraries: dict[int, FileEntry] = {}
         self.programs: list[FileEntry] = []
         self.by_name: dict[str, set[int]] = {}
-        self.plugins: dict[int, str] = {}
         self.found: dict[int, tuple[Use, str]] = {}
-        self.states: set[tuple[int, tuple[str, ...]]] = set()
+        self.todo: list[tuple[FileEntry, tuple[str, ...], Use]] = []
+        self.states: set[tuple[int, tuple[str, ...], Use]] = set()
         self.hardware: dict[str, list[str]] = {}
         self.multiarch: list[str] = []
-        self._gather(path_sorts("libraries"))
+        self._gather()
         self.glibc_folders = self._with_hardware((*self._configured(), *_GLIBC_FOLDERS, *self.multiarch))
         self.musl_folders = self._musl()
+        extra = re.split("[:;]", self.environment.get("LD_LIBRARY_PATH", ""))
+        folders = (*self.glibc_folders, *self._with_hardware((*self.musl_folders, *(one for one in extra if one))))
+        self.searched = frozenset(folder.strip("/") for folder in folders)
+        self.conventions = [(sort.what, PathMatcher(sort.globs)) for sort in path_sorts("libraries")]
 
-    def _gather(self, sorts: tuple[PathSort, ...]) -> None:
-        """One pass: programs, libraries under all their names, plugins, and the loader's special folders."""
-        matchers = [(sort.what, PathMatcher(sort.globs)) for sort in sorts]
+    def _gather(self) -> None:
+        """One pass: programs, libraries under all their names, and the loader's special folders."""
         links: list[FileEntry] = []
         for entry in self.tree:
             if entry.kind is FileKind.REGULAR:
-                elf = entry.facts.elf if entry.facts is not None else None
-                if elf is None or entry.inode in self.libraries:
-                    if elf is not None:
-                        self._add_name(entry.name, entry.inode)
-                    continue
-                if elf.file_type == "shared" and (elf.soname or _LIBRARY_NAME.fullmatch(entry.name)):
-                    self.libraries[entry.inode] = entry
-                    self._add_name(entry.name, entry.inode)
-                    if elf.soname:
-                        self._add_name(elf.soname, entry.inode)
-                    what = next((what for what, matcher in matchers if matcher.matches(entry.path)), None)
-                    if what is not None:
-                        self.plugins[entry.inode] = what
-                elif elf.runnable or elf.problem:
-                    self.programs.append(entry)
-            elif entry.kind is FileKind.SYMLINK and ".so" in entry.name:
-                links.append(entry)
+                if entry.facts is not None and entry.facts.elf is not None:
+                    self._add_file(entry, entry.facts.elf)
             elif entry.kind is FileKind.DIRECTORY:
-                if _MULTIARCH.fullmatch(entry.path):
-                    self.multiarch.append(entry.path)
-                if _HWCAPS.fullmatch(entry.path):
-                    parent = re.split(r"/(?:glibc-hwcaps|tls|haswell|x86_64|sse2|atomics)(?:/|$)", entry.path)[0]
-                    self.hardware.setdefault(parent, []).append(entry.path)
-        for link in links[:50_000]:
+                self._add_folder(entry.path)
+            elif entry.kind is FileKind.SYMLINK and ".so" in entry.link and len(links) < LINKS_MAX:
+                links.append(entry)
+        for link in links:
             target = self.tree.resolve(link.path)
             if target is not None and target.inode in self.libraries:
                 self._add_name(link.name, target.inode)
+
+    def _add_file(self, entry: FileEntry, elf: ElfFacts) -> None:
+        if elf.file_type == "shared" and (elf.soname or _LIBRARY_NAME.fullmatch(entry.name)):
+            self.libraries.setdefault(entry.inode, entry)
+            self._add_name(entry.name, entry.inode)
+            if elf.soname:
+                self._add_name(elf.soname, entry.inode)
+        elif elf.runnable or elf.problem:
+            self.programs.append(entry)
+
+    def _add_folder(self, path: str) -> None:
+        if _MULTIARCH.fullmatch(path):
+            self.multiarch.append(path)
+        hardware = _HARDWARE.fullmatch(path)
+        if hardware is not None:
+            self.hardware.setdefault(hardware["folder"], []).append(path)
 
     def _add_name(self, name: str, inode: int) -> None:
         self.by_name.setdefault(name, set()).add(inode)
 
     def closure(self) -> Closure:
         for program in self.programs:
-            self._follow(program, Use.USED, f"needed by {display_path(program.path)}")
+            self._push(program, (), Use.USED)
         for name, reason in self._preloaded():
             self._mark_named(name, Use.USED, reason)
-        for inode, what in self.plugins.items():
-            self._mark(self.libraries[inode], Use.POSSIBLY, f"{what}, loaded by convention")
+        self._drain()
+        for library in self.libraries.values():
+            convention = self._convention(library)
+            if convention is not None:
+                self._mark(library, Use.POSSIBLY, convention)
+        self._drain()
         self._follow_names()
-        libraries = []
-        for inode, entry in self.libraries.items():
-            use, reason = self.found.get(inode, (Use.UNUSED, "nothing in the image needs or names it"))
-            libraries.append(Library(entry=entry, use=use, reason=reason))
-        libraries.sort(key=lambda library: library.entry.path)
-        return Closure(libraries=tuple(libraries), roots=len(self.programs))
+        unused = (Use.UNUSED, "nothing in the image needs or names it")
+        return Closure(
+            libraries=tuple(
+                Library(entry=entry, use=use, reason=reason)
+                for entry in sorted(self.libraries.values(), key=lambda entry: entry.path)
+                for use, reason in (self.found.get(entry.inode, unused),)
+            ),
+            roots=len(self.programs),
+        )
+
+    def _convention(self, library: FileEntry) -> str | None:
+        """Why the library may be loaded without a name: by what it is, or since only its path leads to it."""
+        what = next((what for what, matcher in self.conventions if matcher.matches(library.path)), None)
+        if what is not None:
+            return f"{what}, by convention"
+        names = self.tree.names(library)
+        if any(posixpath.dirname(name) in self.searched for name in names):
+            return None
+        return "in no folder that a loader searches, so a plugin that is loaded by its path, if at all"
 
     def _follow_names(self) -> None:
         """What loaded files name for dlopen, until nothing new is found."""
         done: set[int] = set()
-        while True:
-            todo = [entry for entry in self._loaded() if entry.inode not in done]
-            if not todo:
-                return
+        todo = [*self.programs, *(self.libraries[inode] for inode in self.found)]
+        while todo:
             for entry in todo:
                 done.add(entry.inode)
                 elf = _elf(entry)
                 for name in elf.dlopen_names if elf is not None else ():
-                    reason = f"its name is in {display_path(entry.path)}"
-                    if name == ANY_LIBRARY:
-                        for library in self.libraries.values():
-                            self._mark(library, Use.POSSIBLY, reason)
-                    else:
-                        self._mark_named(name, Use.POSSIBLY, reason)
-
-    def _loaded(self) -> Iterator[FileEntry]:
-        yield from self.programs
-        yield from [self.libraries[inode] for inode in self.found]
+                    self._mark_named(name, Use.POSSIBLY, f"its name is in {display_path(entry.path)}")
+            self._drain()
+            todo = [self.libraries[inode] for inode in self.found if inode not in done]
 
     def _mark_named(self, name: str, use: Use, reason: str) -> None:
         """A name without version, as a linker or a ctypes call has it, stands for every version."""
-        wanted = [name] if not name.endswith(".so") else [one for one in self.by_name if _same_library(one, name)]
+        wanted = [name]
+        if name == ANY_LIBRARY:
+            wanted = list(self.by_name)
+        elif name.endswith(".so"):
+            wanted = [one for one in self.by_name if one == name or one.startswith(f"{name}.")]
         for one in wanted:
             for inode in sorted(self.by_name.get(one.rpartition("/")[2], ())):
                 self._mark(self.libraries[inode], use, reason)
 
     def _mark(self, library: FileEntry, use: Use, reason: str) -> None:
+        """Note the verdict, unless a better one stands, and follow what the library needs."""
         known = self.found.get(library.inode)
-        if known is not None and (known[0] is Use.USED or use is Use.POSSIBLY):
-            return
-        self.found[library.inode] = (use, reason)
-        self._follow(library, use, f"needed by {display_path(library.path)}")
+        if known is None or (known[0] is Use.POSSIBLY and use is Use.USED):
+            self.found[library.inode] = (use, reason)
+            self._push(library, (), use)
 
-    def _follow(self, entry: FileEntry, use: Use, reason: str) -> None:
-        """Mark what `entry` needs, and what that needs."""
-        stack: list[tuple[FileEntry, tuple[str, ...], str]] = [(entry, (), reason)]
-        musl = self._is_musl(entry)
-        while stack:
-            current, inherited, why = stack.pop()
-            state = (current.inode, inherited)
-            if state in self.states and use is not Use.USED:
-                continue
-            if len(self.states) > STATES_MAX:
-                inherited, state = (), (current.inode, ())
+    def _push(self, entry: FileEntry, inherited: tuple[str, ...], use: Use) -> None:
+        state = (entry.inode, inherited, use)
+        if state not in self.states and len(self.states) < STATES_MAX:
             self.states.add(state)
-            elf = _elf(current)
+            self.todo.append((entry, inherited, use))
+
+    def _drain(self) -> None:
+        """Follow DT_NEEDED of all that was pushed. Search paths of DT_RPATH are inherited, of DT_RUNPATH not."""
+        while self.todo:
+            entry, inherited, use = self.todo.pop()
+            elf = _elf(entry)
             if elf is None:
                 continue
             if elf.interpreter:
-                self._set(self.tree.resolve(elf.interpreter), use, f"the loader of {display_path(current.path)}")
-            own = self._expand((*elf.rpath, *inherited) if not elf.runpath else elf.runpath, current)
-            handed_on = () if elf.runpath else self._expand((*elf.rpath, *inherited), current)
+                loader = self.tree.resolve(elf.interpreter)
+                if loader is not None and loader.inode in self.libraries:
+                    self._mark(loader, use, f"the loader of {display_path(entry.path)}")
+            handed_on = () if elf.runpath else self._expand((*elf.rpath, *inherited), entry)[:FOLDERS_INHERITED_MAX]
+            own = self._expand(elf.runpath, entry) if elf.runpath else handed_on
+            reason = f"needed by {display_path(entry.path)}"
             for name in elf.needed:
-                place = self._locate(name, current, own, musl)
+                place = self._locate(name, entry, own)
                 if place is None:
-                    self._maybe(name, why)
+                    # Not where the loader looks: one of that name elsewhere may be meant.
+                    self._mark_named(name, Use.POSSIBLY, f"{reason}, which would not find it at this place")
                     continue
-                before = self.found.get(place.inode)
-                self._set(place, use, why)
-                if before is None or (before[0] is not use and use is Use.USED):
-                    stack.append((place, handed_on[:32], f"needed by {display_path(place.path)}"))
+                self._mark(place, use, reason)
+                if handed_on:
+                    self._push(place, handed_on, use)
 
-    def _maybe(self, name: str, reason: str) -> None:
-        """A needed library that is not where the loader looks: one of that name elsewhere may be meant."""
-        for inode in sorted(self.by_name.get(name.rpartition("/")[2], ())):
-            self._mark(self.libraries[inode], Use.POSSIBLY, f"{reason}, though not at this place")
-
-    def _set(self, entry: FileEntry | None, use: Use, reason: str) -> None:
-        if entry is None or entry.inode not in self.libraries:
-            return
-        known = self.found.get(entry.inode)
-        if known is None or (known[0] is Use.POSSIBLY and use is Use.USED):
-            self.found[entry.inode] = (use, reason)
-
-    def _locate(self, name: str, needing: FileEntry, own: tuple[str, ...], musl: bool) -> FileEntry | None:
+    def _locate(self, name: str, needing: FileEntry, own: tuple[str, ...]) -> FileEntry | None:
+        """The first that fits: a path as it is; else LD_LIBRARY_PATH, the file's own folders, the system's."""
         if "/" in name:
             return self._library_at(self._expand((name,), needing)[0], needing)
         path = [folder for folder in re.split("[:;]", self.environment.get("LD_LIBRARY_PATH", "")) if folder]
-        elf = _elf(needing)
-        runs = elf.runpath if elf is not None else ()
-        first = (*path, *own) if runs else (*own, *path)
-        for folder in (*first, *(self.musl_folders if musl else self.glibc_folders)):
-            found = self._library_at(f"{folder}/{name}", needing)
-            if found is not None:
-                return found
-        return None
+        system = self.musl_folders if _is_musl(needing) else self.glibc_folders
+        places = (f"{folder}/{name}" for folder in (*path, *own, *system))
+        return next((found for place in places if (found := self._library_at(place, needing))), None)
 
     def _library_at(self, path: str, needing: FileEntry) -> FileEntry | None:
         """The library at `path` if it is for the machine of `needing`: loaders pass over others."""
@@ -286,12 +289,6 @@ class _Loader:
                 return tuple(folder for folder in re.split(r"[:\s]+", text) if folder)
         return _MUSL_FOLDERS
 
-    def _is_musl(self, entry: FileEntry) -> bool:
-        elf = _elf(entry)
-        if elf is None:
-            return False
-        return "ld-musl" in (elf.interpreter or "") or any(name.startswith("libc.musl-") for name in elf.needed)
-
     def _preloaded(self) -> Iterator[tuple[str, str]]:
         for name in re.split(r"[\s:]+", self.environment.get("LD_PRELOAD", "")):
             if name:
@@ -305,5 +302,8 @@ def _elf(entry: FileEntry | None) -> ElfFacts | None:
     return entry.facts.elf if entry is not None and entry.facts is not None else None
 
 
-def _same_library(one: str, plain: str) -> bool:
-    return one == plain or one.startswith(f"{plain}.")
+def _is_musl(entry: FileEntry) -> bool:
+    elf = _elf(entry)
+    if elf is None:
+        return False
+    return "ld-musl" in (elf.interpreter or "") or any(name.startswith("libc.musl-") for name in elf.needed)

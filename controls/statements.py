@@ -24,6 +24,11 @@ def attestations(evidence: Evidence, types: tuple[str, ...]) -> tuple[Attestatio
     )
 
 
+def trusted(evidence: Evidence, attestation: Attestation) -> bool:
+    """Whether it verifies for a signer that was demanded; without a demand anybody's signature would verify."""
+    return attestation.verdict is Verdict.VERIFIED and evidence.verification.demand.made
+
+
 def predicate(attestation: Attestation) -> JsonObject | None:
     """What the statement says; None when it can't be read as one."""
     try:

@@ -33,6 +33,8 @@ _CLAIM_PREFIX = "org.opencontainers.image."
 _TEXT_MAX = 512
 """Characters of one claim, build step or argument: the bytes themselves are in the image, under its digest."""
 
+_YEAR_MIN = 1970  # a PDF's font tables count seconds from then
+
 _OUTCOMES = {
     ExitCode.SATISFIED: "satisfied",
     ExitCode.NOT_SATISFIED: "not-satisfied",
@@ -97,6 +99,7 @@ def parse(content: bytes) -> shape.Document:
         )
     schema().check(value)
     document = cast(shape.Document, _cleaned(value))
+    _check_times(document)
     _check_references(document)
     return document
 
@@ -404,20 +407,31 @@ def _cleaned(value: object) -> object:
     return value
 
 
+def _check_times(document: shape.Document) -> None:
+    times = {key: document[key] for key in ("startedAt", "finishedAt", "effectiveTime")}
+    for key, time in times.items():
+        try:
+            early = datetime.fromisoformat(time).year < _YEAR_MIN
+        except ValueError:
+            early = True
+        if early:
+            raise _invalid(f"$.{key}", f"no such time: {time}")
+
+
 def _check_references(document: shape.Document) -> None:
     checks = [check["id"] for check in document["checks"]]
     frameworks = [framework["id"] for framework in document["frameworks"]]
     for what, ids in (("checks", checks), ("frameworks", frameworks)):
         for identifier, times in Counter(ids).items():
             if times > 1:
-                raise _dangling(f"$.{what}", f"{identifier!r} comes {times} times")
+                raise _invalid(f"$.{what}", f"{identifier!r} comes {times} times")
     for place, control in enumerate(document["controls"]):
         if control["framework"] not in frameworks:
-            raise _dangling(f"$.controls[{place}].framework", f"no framework {control['framework']!r}")
+            raise _invalid(f"$.controls[{place}].framework", f"no framework {control['framework']!r}")
         for check in control["checks"]:
             if check not in checks:
-                raise _dangling(f"$.controls[{place}].checks", f"no check {check!r}")
+                raise _invalid(f"$.controls[{place}].checks", f"no check {check!r}")
 
 
-def _dangling(where: str, message: str) -> FormatError:
+def _invalid(where: str, message: str) -> FormatError:
     return FormatError(message, code="assessment-invalid", where=where)

@@ -36,6 +36,7 @@ class Schema:
             "enum": self._enum,
             "pattern": self._pattern,
             "minimum": self._minimum,
+            "maximum": self._maximum,
             "minItems": self._min_items,
             "items": self._items,
             "required": self._required,
@@ -101,6 +102,10 @@ class Schema:
     def _minimum(self, value: object, argument: object, where: str) -> None:
         if isinstance(value, int) and not isinstance(value, bool) and value < cast(int, argument):
             raise _invalid(where, f"must be at least {argument}")
+
+    def _maximum(self, value: object, argument: object, where: str) -> None:
+        if isinstance(value, int) and not isinstance(value, bool) and value > cast(int, argument):
+            raise _invalid(where, f"must be at most {argument}")
 
     def _min_items(self, value: object, argument: object, where: str) -> None:
         if isinstance(value, list) and len(value) < cast(int, argument):

@@ -34,8 +34,8 @@ STATUSES = {
     "not-applicable": "not applicable",
 }
 STATUS_MEANINGS = {
-    "contradicted": "A failed check is evidence against the control.",
-    "undetermined": "What was read does not suffice to say anything about the control.",
+    "contradicted": "A failed check is evidence against the control, waived or not.",
+    "undetermined": "A check that bears on the control was not run or gave no answer; none failed.",
     "supported": "Passed checks support the control as far as their relation to it says; that does not satisfy it.",
     "satisfied": "A passed check asks of the image exactly what the control asks of an image.",
     "not-applicable": "The question does not arise for this image.",

@@ -44,7 +44,7 @@ _WEB_ADDRESS = re.compile(
 )
 _PERSON = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<mail>[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+)>")
 
-# Packages that are the same software as the operating system's package that ships them: part of its component.
+# What an operating system's package ships under another name: a part of its component, not told twice.
 _NESTED_TYPES = frozenset({"pypi", "npm", "gem", "composer", "cran"})
 _OS_TYPES = frozenset({"deb", "apk", "rpm"})
 
@@ -202,7 +202,7 @@ def _components(image: Image, inventory: Inventory) -> list[dict[str, Any]]:
 
 
 def is_nested(package: Package) -> bool:
-    """Whether `package` is what its parent ships under another name (python3-requests holds requests)."""
+    """Whether `package` is what an OS package ships under another name (python3-requests holds requests)."""
     parent_type = (package.parent or "").removeprefix("pkg:").partition("/")[0]
     return package.type in _NESTED_TYPES and parent_type in _OS_TYPES
 

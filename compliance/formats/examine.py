@@ -79,6 +79,8 @@ def _library_names(content: bytes, offsets: tuple[int, ...], known: set[str]) ->
         if offset < done:
             continue
         for match in _LIBRARY.finditer(content, max(done, offset - 124), min(len(content), offset + 48)):
+            if match.start() > offset:
+                break  # the window may cut this one: its own offset comes next
             names.add(match[0].decode("ascii", "replace"))
             done = match.end()
     names -= known

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 from compliance.errors import SourceError
 from compliance.formats.examine import Examiner
-from compliance.ingest.layers import LayerContents, LayerEntry, LayerReader
+from compliance.ingest.layers import NOT_READ, LayerContents, LayerEntry, LayerReader
 from compliance.ingest.limits import Limits
-from compliance.model.filesystem import FileFacts, FileKind, Unread
+from compliance.model.filesystem import FileKind, Unread
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform
 from compliance.model.request import ContentRequest
@@ -121,8 +121,7 @@ class RootDirectory:
         if kind is None:
             return None  # a socket: it exists only while its owner runs
         hard_link = None
-        sha256 = ""
-        examined: FileFacts | None = None
+        reading = NOT_READ
         kept: tuple[tuple[str, object], ...] = ()
         if kind is FileKind.REGULAR:
             key = (facts.st_dev, facts.st_ino)
@@ -131,7 +130,7 @@ class RootDirectory:
             if hard_link is None:
                 try:
                     with _open_regular(full) as stream:
-                        sha256, examined, kept = reader.file(inside, facts.st_size, stream, 0, unread)
+                        reading, kept = reader.file(inside, facts.st_size, stream, 0, unread)
                 except OSError as error:
                     unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
             else:
@@ -145,8 +144,7 @@ class RootDirectory:
             facts.st_size if kind is FileKind.REGULAR else 0,
             str(Path(full).readlink()) if kind is FileKind.SYMLINK else "",
             hard_link,
-            sha256,
-            examined,
+            reading,
             _xattr(full, "security.capability") if kind is FileKind.REGULAR else b"",
             bool(_xattr(full, "system.posix_acl_access")) if kind is not FileKind.SYMLINK else False,
             kept,
@@ -157,7 +155,9 @@ def digest_of(contents: LayerContents) -> str:
     """The digest of a listing: one line an entry, in path order; equal trees have equal digests."""
     listing = hashlib.sha256()
     for entry in sorted(contents.entries):
-        line = f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.sha256}\n"
+        line = (
+            f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.read.sha256}\n"
+        )
         listing.update(line.encode("utf-8", "surrogateescape"))
     return f"sha256:{listing.hexdigest()}"
 

@@ -34,8 +34,22 @@ _KINDS = {
 _CAPABILITY = "security.capability"
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 _PROGRAM_HEADS = (b"\x7fELF", b"#!", b"PK\x03\x04")
+_UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
+"""Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
 _WHOLE = 2**20
 """Files up to this size are read in one piece whatever they are."""
+
+
+class FileReading(NamedTuple):
+    """What the one reading of a regular file told: hex digests, and facts of a program."""
+
+    sha256: str = ""
+    md5: str = ""
+    sha1: str = ""
+    facts: FileFacts | None = None
+
+
+NOT_READ = FileReading()
 
 
 class LayerEntry(NamedTuple):
@@ -49,8 +63,7 @@ class LayerEntry(NamedTuple):
     size: int
     link: str
     hard_link: str | None
-    sha256: str
-    facts: FileFacts | None
+    read: FileReading
     capability: bytes
     acl: bool
     kept: tuple[tuple[str, object], ...]
@@ -95,6 +108,23 @@ class _Found:
         elif not name.startswith(".wh..wh."):  # aufs' own bookkeeping files
             self.whiteouts.append(path[: len(path) - len(name)] + name[len(WHITEOUT) :])
         return True
+
+
+class _Digests:
+    """The digests of one file: sha256 always; md5 (dpkg) and sha1 (apk) where such a database may record them."""
+
+    def __init__(self, path: str, content: bytes) -> None:
+        algorithms = ("sha256",) if path.startswith(_UNPACKAGED) else ("sha256", "md5", "sha1")
+        self._hashes = [hashlib.new(name, content, usedforsecurity=False) for name in algorithms]
+
+    def update(self, content: bytes) -> None:
+        for one in self._hashes:
+            one.update(content)
+
+    def reading(self, facts: FileFacts | None) -> FileReading:
+        digests = [one.hexdigest() for one in self._hashes]
+        sha256, md5, sha1 = digests if len(digests) == 3 else (*digests, "", "")
+        return FileReading(sha256, md5, sha1, facts)
 
 
 class Readable(Protocol):
@@ -186,13 +216,12 @@ class LayerReader:
             found.notices.append(f"/{path}: {reason} passed over")
             found.unread.append(Unread(path=path, reason=reason, layer=layer))
             return None
-        sha256 = ""
-        facts: FileFacts | None = None
+        reading = NOT_READ
         kept: tuple[tuple[str, object], ...] = ()
         if hard_link is not None:
             kept = self.asked(path)
         elif kind is FileKind.REGULAR:
-            sha256, facts, kept = self.file(path, member.size, reader, layer, found.unread)
+            reading, kept = self.file(path, member.size, reader, layer, found.unread)
         xattrs = member.xattrs
         return LayerEntry(
             path,
@@ -203,8 +232,7 @@ class LayerReader:
             member.size,
             member.link if kind is FileKind.SYMLINK else "",
             hard_link,
-            sha256,
-            facts,
+            reading,
             xattrs.get(_CAPABILITY, b"") if xattrs else b"",
             any(name in xattrs for name in _ACLS) if xattrs else False,
             kept,
@@ -212,29 +240,30 @@ class LayerReader:
 
     def file(
         self, path: str, size: int, stream: Readable, layer: int, unread: list[Unread]
-    ) -> tuple[str, FileFacts | None, tuple[tuple[str, object], ...]]:
-        """Digest, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
+    ) -> tuple[FileReading, tuple[tuple[str, object], ...]]:
+        """Digests, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
         asking = self._asking(path)
         hold = max((wanted.request.max_size for wanted in asking), default=0)
         examinable = size <= self._limits.examined_bytes
         if size <= max(hold, _WHOLE) and (examinable or asking):
             content = stream.read(size)
+            digests = _Digests(path, content)
             facts = self._examiner.examine(content) if examinable else None
-            return hashlib.sha256(content).hexdigest(), facts, self._keep(path, content, asking, layer, unread)
+            return digests.reading(facts), self._keep(path, content, asking, layer, unread)
         unread.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
         head = stream.read(_WHOLE)
-        digest = hashlib.sha256(head)
+        digests = _Digests(path, head)
         program = head.startswith(_PROGRAM_HEADS)
         held = [head] if program and examinable else None
         while piece := stream.read(_WHOLE):
-            digest.update(piece)
+            digests.update(piece)
             if held is not None:
                 held.append(piece)
         if program and not examinable:
             reason = f"program of {size} bytes: above {self._limits.examined_bytes} only digested, not examined"
             unread.append(Unread(path=path, reason=reason, layer=layer))
         facts = self._examiner.examine(b"".join(held)) if held is not None else None
-        return digest.hexdigest(), facts, ()
+        return digests.reading(facts), ()
 
     def asked(self, path: str) -> tuple[tuple[str, object], ...]:
         """The requests for `path` without content: for a further name of a file that was read by another."""

@@ -104,10 +104,12 @@ class TreeBuilder:
                 layer,
                 inode,
                 entry.link,
-                entry.sha256,
-                entry.facts,
+                entry.read.sha256,
+                entry.read.facts,
                 entry.capability,
                 entry.acl,
+                entry.read.md5,
+                entry.read.sha1,
             )
             if entry.kept:
                 self._kept[inode] = dict(entry.kept)

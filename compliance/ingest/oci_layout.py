@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from compliance.errors import FormatError, IntegrityError, SourceError
+from compliance.errors import ComplianceError, FormatError, IntegrityError, SourceError
 from compliance.formats import oci
 from compliance.ingest.blobs import Blobs, blob_name, read_blob, read_small
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.referrers import Listed, attached_artifacts, is_attachment
-from compliance.model.image import Descriptor, Image, Layer
-from compliance.model.reference import DEFAULT_PLATFORM, ImageReference, Platform
+from compliance.model.image import BaseImage, Descriptor, Image, Layer
+from compliance.model.reference import DEFAULT_PLATFORM, ImageReference, Platform, is_digest
+
+BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 INDEX_DEPTH_MAX = 8
 """Indexes inside indexes; builders make two."""
@@ -71,8 +73,20 @@ class OciLayout:
                 self._limits,
                 self._notices,
             ),
+            base=self._base({**config.image.labels, **manifest.annotations}.get(BASE_DIGEST)),
             notices=tuple(self._notices),
         )
+
+    def _base(self, digest: str | None) -> BaseImage | None:
+        """The claimed base image, if it lies in the same layout; anything else leaves the claim a claim."""
+        if digest is None or not is_digest(digest):
+            return None
+        try:
+            manifest = self._manifest(Descriptor(media_type=oci.OCI_MANIFEST, digest=digest, size=0))[1]
+            config = oci.parse_config(read_blob(self._blobs, manifest.config.digest, oci.JSON_SIZE_MAX))
+        except ComplianceError:
+            return None
+        return BaseImage(digest=digest, diff_ids=config.diff_ids)
 
     def open_layer(self, layer: Layer) -> BinaryIO:
         """See Source."""

@@ -88,7 +88,8 @@ class FileEntry(NamedTuple):
     """One name in the merged tree. A tuple, as an image has up to a million of them.
 
     `layer` is the index of the layer that wrote it; `inode` is shared by hard links; `sha256` (hex) is that
-    of a regular file's content, "" for others; `capability` the raw security.capability xattr; `acl` true
+    of a regular file's content, "" for others; `md5` and `sha1` too where a package database may record them
+    (see ingest.layers), else ""; `capability` the raw security.capability xattr; `acl` true
     when a POSIX ACL xattr may grant more than the mode says.
     """
 
@@ -105,6 +106,8 @@ class FileEntry(NamedTuple):
     facts: FileFacts | None = None
     capability: bytes = b""
     acl: bool = False
+    md5: str = ""
+    sha1: str = ""
 
     @property
     def executable(self) -> bool:

@@ -96,6 +96,18 @@ class AttachedArtifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """The image that ``org.opencontainers.image.base.digest`` claims as base, found beside this one.
+
+    Its manifest hashes to `digest`, its config to what the manifest says: `diff_ids` are really its layers.
+    That it is the base of this image is for a check to compare.
+    """
+
+    digest: str
+    diff_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One image for one platform, with every digest checked against the bytes.
 
@@ -117,4 +129,5 @@ class Image:
     index_digest: str | None = None
     tag: str | None = None
     attached: tuple[AttachedArtifact, ...] = ()
+    base: BaseImage | None = None
     notices: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from compliance.model.request import ContentRequest
 REQUEST = ContentRequest(
     name="distribution",
     # Distributions keep the file elsewhere and link to it; what the links lead to has to be kept as well.
-    globs=("etc/os-release", "usr/lib/os-release", "{etc,usr/lib,usr/share}/**/{os-release*,*os-release}"),
+    globs=("**/os-release", "usr/lib/{os.release.d,*-release}/os-release*"),
     max_size=64 * 1024,
 )
 

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 
 from compliance.formats.plain_text import plain_text
 from compliance.model.inventory import License
@@ -21,7 +20,7 @@ _OPERATOR = re.compile(r"(?<![^\s()])(and|or|with)(?![^\s()])|([()])|,\s*and(?=\
 _GNU = re.compile(
     r"(?:gnu[ -])?(a|l)?gplv?[ -]?v?(1|2|3)(\.\d)?(?:\.0)?(-only|\+|-or-later| or later|-or-greater)?", re.IGNORECASE
 )
-_GFDL = re.compile(r"gfdl-?v?(1\.[123])(?:-no-invariants)?(\+|-only|-or-later)?", re.IGNORECASE)
+_GFDL = re.compile(r"gfdl-(niv-)?v?(1\.[123])(-no-invariants)?(\+|-only|-or-later)?", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://(?:www\.)?(.+?)(?:\.(?:txt|html?|php|md))?/?", re.IGNORECASE)
 _REFERENCE = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
 
@@ -32,6 +31,7 @@ _PUBLISHED: Mapping[str, str] = {
     "eclipse.org/legal/epl-2.0": "EPL-2.0",
     "eclipse.org/legal/epl-v20": "EPL-2.0",
     "eclipse.org/org/documents/edl-v10": "BSD-3-Clause",
+    "eclipse.org/org/documents/epl-v10": "EPL-1.0",
     "mozilla.org/mpl/2.0": "MPL-2.0",
     "mozilla.org/en-us/mpl/2.0": "MPL-2.0",
     "unlicense.org": "Unlicense",
@@ -201,7 +201,7 @@ class _Expression:
         if name is None or self._next() != "WITH":
             return name
         self._at += 1
-        exception = _spdx_ids().get((self._next() or "").lower())
+        exception = _spdx_ids().get((self._next() or "").lower().removesuffix(" exception"))
         self._at += 1
         return f"{name} WITH {exception}" if exception and _is_exception(exception) else None
 
@@ -211,7 +211,8 @@ def _identifier(text: str) -> str | None:
     if gnu := _GNU.fullmatch(text):
         return _gnu_identifier(gnu)
     if gfdl := _GFDL.fullmatch(text):
-        return f"GFDL-{gfdl[1]}-{'or-later' if gfdl[2] in ('+', '-or-later') else 'only'}"
+        invariants = "-no-invariants" if gfdl[1] or gfdl[3] else ""
+        return f"GFDL-{gfdl[2]}{invariants}-{'or-later' if gfdl[4] in ('+', '-or-later') else 'only'}"
     if known := _spdx_ids().get(lowered) or _ALIASES.get(lowered):
         return None if _is_exception(known) else known
     if text.endswith("+") and (known := _spdx_ids().get(lowered[:-1])):
@@ -245,5 +246,7 @@ def _is_exception(identifier: str) -> bool:
 @cache
 def _spdx_ids() -> Mapping[str, str]:
     """Every SPDX licence and exception id by its lower-case form: the list that CycloneDX's schema refers to."""
+    from importlib.resources import files
+
     schema = files("cyclonedx").joinpath("schema", "_res", "spdx.SNAPSHOT.schema.json").read_bytes()
     return {identifier.lower(): identifier for identifier in json.loads(schema)["enum"]}

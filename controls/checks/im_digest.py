@@ -20,9 +20,8 @@ from compliance.model.outcome import (
     Unknown,
 )
 from compliance.model.reference import Scheme
-from compliance.model.verification import Verdict
 from controls.observe import config_observation, note
-from controls.statements import PROVENANCE, attestations, predicate
+from controls.statements import PROVENANCE, attestations, predicate, trusted
 from controls.variant import claims
 
 BASE_DIGEST, BASE_NAME = "org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"
@@ -77,7 +76,7 @@ def _base(evidence: Evidence) -> Iterable[Observation]:
         of = f" of {name}" if name else ""
         yield config_observation(f"{BASE_DIGEST} claims, unsigned, the base image {digest}{of}.", digest)
     for attestation in attestations(evidence, PROVENANCE):
-        said = predicate(attestation) if attestation.verdict is Verdict.VERIFIED else None
+        said = predicate(attestation) if trusted(evidence, attestation) else None
         for uri, pin in _images(said) if said is not None else ():
             yield note(f"Verified provenance names the image {uri} with the digest {pin} among what it was built from.")
 

@@ -87,8 +87,8 @@ def _passed(tree: FileTree, writable: list[FileEntry], volumes: tuple[str, ...],
     places = ", ".join(display_path(entry.path) for entry in writable[:10]) or "none"
     more = f" and {count(len(writable) - 10, 'more')}" if len(writable) > 10 else ""
     return config_observation(
-        f"Of {count(len(tree), 'entry', 'entries')}, uid {who.uid} can write only in {places}{more}: each a temporary "
-        f"directory or inside one of {count(len(volumes), 'declared volume')}."
+        f"Of {count(len(tree), 'entry', 'entries')}, uid {who.uid} can write only in {places}{more}, "
+        + ("which are temporary or in declared volumes." if volumes else "which are temporary.")
         if writable
         else f"Of {count(len(tree), 'entry', 'entries')}, uid {who.uid} can write in no directory.",
         ", ".join(display_path(volume) for volume in volumes) or None,

@@ -48,6 +48,10 @@ def run(evidence: Evidence) -> Outcome:
             return Unknown(reason=file.problem)
     if users and not tree.wholly_read:
         return Unknown(reason="whether the login shells exist can't be said: the image was not wholly read")
+    if not passwd.present and not shadow.present:
+        return Passed(
+            observations=(_account("The image has no /etc/passwd and no /etc/shadow, so no accounts.", None),)
+        )
     return Passed(
         observations=(
             _account(

@@ -113,7 +113,8 @@ def _declared(evidence: Evidence) -> dict[str, str]:
     labels = claims(evidence.image)
     for label in _PURPOSE_LABELS:
         for word in re.split(r"[/\s:]+", labels.get(label, "").lower()):
-            out.setdefault(word, f"the label {label}={labels[label]}, an unsigned claim, names it")
+            if word:
+                out.setdefault(word, f"the label {label}={labels[label]}, an unsigned claim, names it")
     return out
 
 

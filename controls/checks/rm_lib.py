@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from compliance.model.evidence import Evidence, Variant
 from compliance.model.filesystem import display_path
 from compliance.model.outcome import (
@@ -77,18 +79,7 @@ def _observation(evidence: Evidence, library: Library, kind: ObservationKind) ->
     entry = library.entry
     summary = f"{display_path(entry.path)} is {library.use}: {library.reason}; {count(entry.size, 'byte')}."
     seen = file_observation(evidence, entry, summary, method="load closure", kind=kind)
-    return Observation(
-        summary=seen.summary,
-        kind=kind,
-        path=seen.path,
-        names=seen.names,
-        layer=seen.layer,
-        sha256=seen.sha256,
-        package=seen.package,
-        method=seen.method,
-        verdict=library.use.value,
-        size=seen.size,
-    )
+    return replace(seen, verdict=library.use.value)
 
 
 def _notes(evidence: Evidence, closure: Closure, foreign: str | None) -> tuple[Observation, ...]:
@@ -130,11 +121,12 @@ CHECK = Check(
     severity=Severity.LOW,
     rationale="Dead code still carries CVEs.",
     looks_at="Every ELF file of the merged file tree: the libraries that its headers need, searched as the loader of "
-    "glibc or musl does (RPATH, RUNPATH, LD_LIBRARY_PATH, ld.so.conf and its cache, default and multiarch folders), the "
-    "library names among its strings, and plugin folders by convention.",
-    proves="A failure proves that no ELF file of the image needs or names the library, that it lies in no known plugin "
-    "folder, and that no interpreter is there that could load it by name. A pass does not prove that every library "
-    "is used: one that is merely named, or that an interpreter could load, counts as possibly used.",
+    "glibc or musl does (RPATH, RUNPATH, LD_LIBRARY_PATH, ld.so.conf and its cache, default and multiarch folders), "
+    "and the library names among its strings. A library outside those folders is a plugin by convention.",
+    proves="A failure proves that no ELF file of the image needs or names the library, that it lies where a loader "
+    "searches, so that it is no plugin that is loaded by its path, and that no interpreter is there that could load it "
+    "by name. A name that a program puts together at run time is not seen. A pass does not prove that every library is "
+    "used: one that is merely named, or that an interpreter could load, counts as possibly used.",
     remediation="Remove the owning package, or copy only the closure of the application's libraries into the runtime "
     "stage.",
     run=run,

@@ -42,7 +42,7 @@ def run(evidence: Evidence) -> Outcome:
             possibly.append(entry)
     found: list[Observation] = []
     for what, entries in sorted(unused.items()):
-        found.extend(folder_sums(evidence, entries, what, depth=4, verdict="unused"))
+        found.extend(folder_sums(evidence, entries, what, depth=3, verdict="unused"))
     notes = folder_sums(
         evidence,
         possibly,

@@ -109,6 +109,8 @@ def tree(
             facts=examiner.examine(node.content) if regular and examiner is not None else None,
             capability=node.capability,
             acl=node.acl,
+            md5=hashlib.md5(node.content, usedforsecurity=False).hexdigest() if regular else "",
+            sha1=hashlib.sha1(node.content, usedforsecurity=False).hexdigest() if regular else "",
         )
         entries[path] = entry
         if not regular:

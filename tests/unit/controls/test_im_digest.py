@@ -10,7 +10,7 @@ import pytest
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import Failed, NotApplicable, Passed, Unknown
 from compliance.model.reference import ImageReference, Scheme
-from compliance.model.verification import Attestation, SignatureKind, Signer, Verdict
+from compliance.model.verification import Attestation, Demand, SignatureKind, Signer, Verdict
 from controls.checks.im_digest import CHECK as IM_DIGEST
 from tests.builders.evidence import DIGEST, evidence
 
@@ -45,9 +45,9 @@ def provenance(subject: str, verdict: Verdict, predicate: object) -> Attestation
     )
 
 
-def with_provenance(attestation: Attestation) -> Evidence:
+def with_provenance(attestation: Attestation, demand: Demand = Demand(key_id="ab")) -> Evidence:
     found = referred(Scheme.REGISTRY, digest=DIGEST)
-    return replace(found, verification=replace(found.verification, attestations=(attestation,)))
+    return replace(found, verification=replace(found.verification, attestations=(attestation,), demand=demand))
 
 
 V1 = {"buildDefinition": {"resolvedDependencies": [{"uri": "pkg:docker/x/base@1", "digest": {"sha256": PIN}}]}}
@@ -99,6 +99,10 @@ def test_verified_provenance_shows_the_base(predicate: object) -> None:
 )
 def test_provenance_that_does_not_verify_or_says_nothing_shows_no_base(attestation: Attestation) -> None:
     assert isinstance(IM_DIGEST.run(with_provenance(attestation)), Unknown)
+
+
+def test_provenance_signed_by_just_anybody_shows_no_base() -> None:
+    assert isinstance(IM_DIGEST.run(with_provenance(provenance(DIGEST, Verdict.VERIFIED, V1), Demand())), Unknown)
 
 
 def test_archives_and_root_filesystems_are_no_references() -> None:

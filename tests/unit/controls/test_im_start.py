@@ -13,15 +13,17 @@ from controls.checks.im_health import CHECK as IM_HEALTH
 from controls.checks.im_install import CHECK as IM_INSTALL
 from controls.entrypoint import launches, unwrap
 from tests.builders.evidence import Node, directory, evidence, file, program, symlink
-from tests.builders.programs import LOADER, elf, examiner
+from tests.builders.elf import Elf, build, static_program as elf
+from tests.builders.evidence_examiner import examiner
 
+LOADER = "lib64/ld-linux-x86-64.so.2"
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 SHELL = b"PPID=\0OPTIND=1\0PS1=$ \0PS4=+ \0Bad substitution\0Syntax error: "
 """What makes a program an Almquist shell by content."""
 KEPT = (ContentRequest(name="entry points", globs=("app/**",)),)  # as the pipeline asks for what the config names
 FILES: dict[str, Node | bytes | str] = {
     "app/server": program(elf()),
-    "app/dynamic": program(elf(loader=f"/{LOADER}")),
+    "app/dynamic": program(build(Elf(interpreter=f"/{LOADER}"))),
     LOADER: program(elf()),
     "usr/bin/python3.13": program(elf(b"an interpreter")),
     "usr/bin/python3": symlink("python3.13"),
@@ -86,7 +88,7 @@ def test_exec_counter_examples(argv: tuple[str, ...], said: str) -> None:
         "opt/tool": program(elf(SHELL)),
         "app/perl.pl": program("#!/usr/bin/perl -w\n"),
         "app/env.rb": program("#!/usr/bin/env -S ruby -w\n"),
-        "app/musl": program(elf(loader="/lib/ld-musl-x86_64.so.1")),
+        "app/musl": program(build(Elf(interpreter="/lib/ld-musl-x86_64.so.1"))),
         "app/plain": file(elf()),
         "app/private": file(elf(), 0o750),
         "hidden": directory(0o700),

@@ -17,7 +17,8 @@ from controls.checks.im_userwr import CHECK as IM_USERWR
 from controls.checks.im_volume import CHECK as IM_VOLUME
 from controls.writability import Writability
 from tests.builders.evidence import Node, directory, evidence, file, program, symlink, tree
-from tests.builders.programs import elf, examiner
+from tests.builders.elf import Elf, build, static_program as elf
+from tests.builders.evidence_examiner import examiner
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 USER = 1000
@@ -126,7 +127,7 @@ def test_userwr_root_is_one_finding_and_by_design_in_dev() -> None:
     outcome = userwr({}, "0")
     assert isinstance(outcome, Failed)
     assert len(outcome.observations) == 1
-    assert "all 3 files" in outcome.observations[0].summary
+    assert "all code and configuration: 3 files" in outcome.observations[0].summary
     assert isinstance(userwr({}, "0", variant=Variant.DEV), NotApplicable)
 
 
@@ -276,7 +277,7 @@ def test_path_relative_empty_and_writable_elements_fail(name: str, value: str, s
 
 def test_path_run_paths_of_programs_count() -> None:
     def with_run_path(run_path: str) -> Outcome:
-        return search({"opt/open": directory(0o777), "opt/p/run": program(elf(run_path=run_path))})
+        return search({"opt/open": directory(0o777), "opt/p/run": program(build(Elf(runpath=run_path)))})
 
     assert isinstance(with_run_path("$ORIGIN/../lib"), Passed)
     assert isinstance(with_run_path("/usr/$LIB"), Passed)

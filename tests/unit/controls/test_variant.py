@@ -11,7 +11,8 @@ from compliance.model.outcome import Failed, Outcome, Passed, Unknown
 from controls.checks.sc_variant import CHECK as SC_VARIANT
 from controls.variant import declared_profile
 from tests.builders.evidence import ImageSpec, Node, evidence, image, program
-from tests.builders.programs import elf, examiner
+from tests.builders.elf import static_program as elf
+from tests.builders.evidence_examiner import examiner
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 DHI = "com.docker.dhi."

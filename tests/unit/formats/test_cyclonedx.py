@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -207,7 +208,11 @@ def test_bytes_do_not_depend_on_the_hash_seed(checkout: Path) -> None:
     )
     outputs = {
         subprocess.run(
-            [sys.executable, "-c", program], cwd=checkout, env={"PYTHONHASHSEED": seed}, capture_output=True, check=True
+            [sys.executable, "-c", program],
+            cwd=checkout,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
         ).stdout
         for seed in ("1", "2")
     }

@@ -197,6 +197,48 @@ def test_evidence_names_path_layer_package_and_digest(html: str) -> None:
     assert "/" + LONG_PATH in block
 
 
+def test_there_are_bookmarks_for_chapters_checks_and_frameworks(content: bytes) -> None:
+    titles = []
+    entries = [reader(content).root["/Outlines"]["/First"]]
+    while entries:
+        entry = entries.pop()
+        titles.append(str(entry["/Title"]))
+        entries += [entry[key] for key in ("/First", "/Next") if key in entry]
+    assert {"Summary", "Failed checks", "RM-SHELL · No command shell in a runtime image"} <= set(titles)
+    assert "NIST SP 800-53 Rev. 5.1.1" in titles
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast ratio of two colours (WCAG 2.1, 1.4.3)."""
+
+    def luminance(color: str) -> float:
+        digits = color[1:] if len(color) == 7 else "".join(digit * 2 for digit in color[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_has_contrast(checkout: Path) -> None:
+    css = (checkout / "reports" / "templates" / "report.css").read_text()
+    rules = dict(re.findall(r"([^{}\n]+)\{([^{}]*)\}", css))
+    colors = {
+        name.strip(): re.findall(r"(?<![-\w])(color|background): (#[0-9a-f]{3,6})", body)
+        for name, body in rules.items()
+    }
+    on_dark = (".cover", ".mark")
+    text = [(name, dict(found)) for name, found in colors.items() if "color" in dict(found)]
+    assert len(text) > 10
+    for name, pair in text:
+        if name.startswith(on_dark) and "background" not in pair:
+            continue
+        assert contrast(pair["color"], pair.get("background", "#ffffff")) >= 4.5, name
+    for name in (".passed .mark, .supported .mark, .satisfied .mark, .verified .mark", ".not-applicable .mark"):
+        assert contrast("#ffffff", dict(colors[name])["background"]) >= 4.5, name
+
+
 def test_the_report_can_be_made_again_by_the_printed_command(html: str) -> None:
     assert (
         "hullmark assess registry:registry.example.org/team/payments-api:2.14.0 "

@@ -22,6 +22,8 @@ from compliance.sbom.licenses import licenses_of, spdx_expression
         ("LGPL-2.1", "LGPL-2.1-only"),
         ("AGPLv3", "AGPL-3.0-only"),
         ("GFDL-1.3+", "GFDL-1.3-or-later"),
+        ("GFDL-NIV-1.3+", "GFDL-1.3-no-invariants-or-later"),
+        ("GPL-2 with Linux-syscall-note exception", "GPL-2.0-only WITH Linux-syscall-note"),
         ("Apache License, Version 2.0", "Apache-2.0"),
         ("http://www.apache.org/licenses/LICENSE-2.0.txt", "Apache-2.0"),
         ("https://opensource.org/licenses/MIT", "MIT"),
