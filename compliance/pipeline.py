@@ -89,12 +89,11 @@ def tool_version() -> str:
 
 def assess(reference: str, options: Options, watcher: Watcher | None = None) -> Assessment:
     """Everything about one image. Raises ComplianceError when the image can't be read or does not verify."""
-    from controls.registry import CHECKS
-
     from compliance.evaluate.rollup import roll_up, summarise
     from compliance.evaluate.runner import run_checks
     from compliance.model.assessment import Assessment
     from controls.loader import load_library
+    from controls.registry import CHECKS
 
     library = load_library(options.frameworks)
     evidence = gather(reference, options, watcher, (request for check in CHECKS for request in check.requests))
@@ -200,7 +199,8 @@ def verify(image: Image, options: Options, *, layers_read: bool = False) -> Veri
 
 
 def _trusted_root(image: Image, trust: Trust) -> bytes | None:
-    if trust.trusted_root is not None or not image.attached:
+    needless = not image.attached or (trust.key is not None and trust.allow_no_log)
+    if trust.trusted_root is not None or needless:
         return trust.trusted_root
     from compliance.verify.trusted_root import embedded_trusted_root
 

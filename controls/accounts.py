@@ -12,8 +12,12 @@ from functools import lru_cache
 
 from compliance.model.evidence import Evidence
 from compliance.model.filesystem import FileKind, FileTree
+from compliance.model.request import ContentRequest
 
 PASSWD, GROUP, SHADOW = "etc/passwd", "etc/group", "etc/shadow"
+
+ACCOUNT_FILES = ContentRequest(name="account-files", globs=("**/passwd", "**/group", "**/shadow"))
+"""The account files wherever they are: those in /etc may be links to files of the same name."""
 
 ID_MAX = 2**31 - 1
 """The largest user or group id a runtime accepts."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
 from compliance.model.evidence import Evidence, ProfileSource, Variant
-from compliance.model.filesystem import FileEntry, display_path
+from compliance.model.filesystem import ElfFacts, FileEntry, FileFacts, display_path
 from compliance.model.inventory import Package
 from compliance.model.outcome import (
     Failed,
@@ -26,7 +26,7 @@ from compliance.model.outcome import (
     Unknown,
 )
 from controls.knowledge import Kind, Tool, kind, marker_rules, name_pattern
-from controls.observe import count, not_wholly_read, note
+from controls.observe import count, file_observation, not_wholly_read, note
 from controls.programs import Program, Programs, programs
 
 FINDINGS_MAX = 500
@@ -78,7 +78,7 @@ def detect(evidence: Evidence, kind_name: str) -> Detection:
         kind=sought,
         findings=findings,
         packages=listed,
-        unjudged=_unjudged(evidence, found, {finding.entry.inode for finding in findings}),
+        unjudged=_unjudged(evidence, index, found, {finding.entry.inode for finding in findings}),
         coverage=_coverage(evidence, sought, found),
     )
 
@@ -255,49 +255,49 @@ class _Search:
         facts, elf = program.entry.facts, program.elf
         if facts is None or elf is None:
             return None
-        tools: list[Tool] = []
-        methods: list[str] = []
-        for rule in facts.markers:
-            told = [tool for tool in self.index.markers.get(rule, ()) if not _excluded(tool, facts.markers)]
-            if told:
-                tools.extend(told)
-                methods.append(f"content markers {rule}")
-        if facts.applets and self.index.applets:
-            held = [applet for applet in facts.applets if applet in self.index.applets]
-            if held:
-                tools.extend(tool for applet in held for tool in self.index.applets[applet])
-                methods.append(f"applet table: {', '.join(held)}")
-        if elf.go is not None:
-            path = elf.go.path
-            by_go = [tool for pattern, tool in self.index.go if pattern.fullmatch(path)]
-            if by_go:
-                tools.extend(by_go)
-                methods.append(f"Go build info: {path}")
-        by_library = self._linked(program, elf.needed) if elf.runnable else []
-        for library, tool in by_library:
-            tools.append(tool)
-            methods.append(f"links to {library}")
-        if not tools:
+        told = [*self._marked(facts), *self._applets(facts), *self._go(elf)]
+        if elf.runnable:
+            told.extend(self._linked(program, elf.needed))
+        if not told:
             return None
-        method = "; ".join(dict.fromkeys(methods))
-        if elf.runnable or elf.problem:
-            return _Match(_unique(tools), self._presence(program, runs=elf.problem is None), method)
+        tools = _unique([tool for _, tool in told])
+        method = "; ".join(dict.fromkeys(method for method, _ in told))
+        if elf.runnable:
+            return _Match(tools, self._presence(program), method)
+        if elf.problem:
+            return _Match(tools, Presence.POSSIBLE, f"{method}, behind damaged headers")
         if self.index.kind.in_libraries and elf.file_type == "shared":
-            return _Match(_unique(tools), Presence.POSSIBLE, f"{method}, in a shared library")
+            return _Match(tools, Presence.POSSIBLE, f"{method}, in a shared library")
         return None
 
-    def _linked(self, program: Program, needed: tuple[str, ...]) -> list[tuple[str, Tool]]:
-        out = []
+    def _marked(self, facts: FileFacts) -> Iterator[tuple[str, Tool]]:
+        for rule in facts.markers:
+            for tool in self.index.markers.get(rule, ()):
+                if not _excluded(tool, facts.markers):
+                    yield f"content markers {rule}", tool
+
+    def _applets(self, facts: FileFacts) -> Iterator[tuple[str, Tool]]:
+        held = [applet for applet in facts.applets if applet in self.index.applets]
+        for applet in held:
+            for tool in self.index.applets[applet]:
+                yield f"applet table: {', '.join(held)}", tool
+
+    def _go(self, elf: ElfFacts) -> Iterator[tuple[str, Tool]]:
+        if elf.go is not None:
+            for pattern, tool in self.index.go:
+                if pattern.fullmatch(elf.go.path):
+                    yield f"Go build info: {elf.go.path}", tool
+
+    def _linked(self, program: Program, needed: tuple[str, ...]) -> Iterator[tuple[str, Tool]]:
+        markers = program.entry.facts.markers if program.entry.facts is not None else ()
         for path in needed:
             library = path.rpartition("/")[2]
             if self.index.any_need.fullmatch(library) is None:
                 continue
             for pattern, tool in self.index.needs:
                 small = tool.size_max is None or program.entry.size <= tool.size_max
-                markers = program.entry.facts.markers if program.entry.facts is not None else ()
                 if small and pattern.fullmatch(library) and not _excluded(tool, markers):
-                    out.append((library, tool))
-        return out
+                    yield f"links to {library}", tool
 
     def _name(self, program: Program) -> _Match | None:
         """What its names say, of a program whose content says nothing."""
@@ -333,9 +333,7 @@ class _Search:
     def _starts(self, program: Program) -> bool:
         return program.elf is None or program.elf.runnable
 
-    def _presence(self, program: Program, *, runs: bool = True) -> Presence:
-        if not runs:
-            return Presence.POSSIBLE
+    def _presence(self, program: Program) -> Presence:
         return Presence.PRESENT if program.entry.executable else Presence.DORMANT
 
     def _copies(self, matches: dict[int, tuple[Program, _Match]]) -> Iterator[tuple[Program, _Match]]:
@@ -417,7 +415,7 @@ def _observation(evidence: Evidence, sought: Kind, finding: Finding) -> Observat
     if finding.presence is Presence.PRESENT:
         summary = f"{shown} is {what}."
     elif finding.presence is Presence.DORMANT:
-        summary = f"{shown} is {what} without execute permission: started through a loader, it still runs."
+        summary = f"{shown} is {what} without execute permission: a loader, or a change of mode, starts it."
     else:
         summary = f"{shown} may be {what}, which its content does not confirm."
     return Observation(
@@ -457,27 +455,30 @@ def _asides(evidence: Evidence, detection: Detection) -> Iterator[Observation]:
         )
 
 
-def _unjudged(evidence: Evidence, found: Programs, known: set[int]) -> tuple[Observation, ...]:
-    """Programs whose content can't be looked at: packed ones, and more links than are followed."""
-    out = [
-        Observation(
-            summary=f"{display_path(program.entry.path)} is packed ({program.entry.facts.packer}): "
-            "what it is shows only when it runs.",
-            kind=ObservationKind.FILE,
-            path=program.entry.path,
-            layer=program.entry.layer,
-            sha256=program.entry.sha256,
-            package=evidence.inventory.owner(*program.paths),
-            method="packer",
-            verdict=Presence.POSSIBLE.value,
-            size=program.entry.size,
-        )
-        for program in found.all
-        if program.entry.facts is not None and program.entry.facts.packer and program.entry.inode not in known
-    ]
+def _unjudged(evidence: Evidence, index: _Index, found: Programs, known: set[int]) -> tuple[Observation, ...]:
+    """Programs whose content can't be looked at, and the sign of more links than are followed."""
+    out: list[Observation] = []
+    for program in found.all:
+        hidden = _hidden(program, index) if program.entry.inode not in known else None
+        if hidden is not None:
+            summary = f"{display_path(program.entry.path)} {hidden}"
+            seen = file_observation(evidence, program.entry, summary, method="content")
+            out.append(replace(seen, verdict=Presence.POSSIBLE.value))
     if found.links_cut:
         out.append(note("The tree has more symbolic links to programs than are followed."))
     return tuple(out)
+
+
+def _hidden(program: Program, index: _Index) -> str | None:
+    """Why the content of a program does not tell what it is."""
+    facts = program.entry.facts
+    if facts is None:
+        return None
+    if facts.packer is not None:
+        return f"is packed ({facts.packer}): what it is shows only when it runs."
+    if index.applets and not facts.applets and any(rule.startswith("multi:") for rule in facts.markers):
+        return "is many commands in one, and its table of them could not be read."
+    return None
 
 
 def _coverage(evidence: Evidence, sought: Kind, found: Programs) -> Observation:
@@ -486,8 +487,8 @@ def _coverage(evidence: Evidence, sought: Kind, found: Programs) -> Observation:
     where = f" of {count(layers, 'layer')}" if layers else ""
     read = "read to the end" if tree.wholly_read else f"read, but for {count(len(tree.unread), 'place')}"
     return Observation(
-        summary=f"{count(found.regular, 'regular file')}{where} {read}, {found.elf:,} of them ELF and "
-        f"{found.scripts:,} scripts: searched for {count(len(sought.tools), 'tool')} by content "
+        summary=f"{count(found.regular, 'regular file')}{where} {read}, {count(found.elf, 'ELF file')} and "
+        f"{count(found.scripts, 'script')} among them: searched for {count(len(sought.tools), 'tool')} by content "
         f"({count(len(marker_rules()), 'marker rule')}), names, links and modules.",
         kind=ObservationKind.COVERAGE,
         method="merged file tree",

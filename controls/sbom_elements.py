@@ -16,12 +16,13 @@ _ABSENT = frozenset(("", "noassertion", "none", "unknown"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One component as far as the minimum elements go; `name` is "" where it has none."""
+    """One component as far as the minimum elements go; `name` and `purl` are "" where it has none."""
 
     name: str
     version: bool
     supplier: bool
     identifier: bool
+    purl: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ def _cyclonedx(document: Mapping[str, object], version: str) -> Elements:
                 _named(item.get(key)) for key in ("supplier", "publisher", "author", "manufacturer", "authors")
             ),
             identifier=any(item.get(key) for key in ("purl", "cpe", "swid", "omniborId", "swhid")),
+            purl=_text(item.get("purl")),
         )
         for item in _nested(document.get("components"), 0)
         if item.get("type") != "file"
@@ -85,6 +87,14 @@ def _spdx(document: Mapping[str, object], version: str) -> Elements:
             version=bool(_text(item.get("versionInfo"))),
             supplier=bool(_text(item.get("supplier"))),
             identifier=any(_text(ref.get("referenceLocator")) for ref in _mappings(item.get("externalRefs"))),
+            purl=next(
+                (
+                    _text(ref.get("referenceLocator"))
+                    for ref in _mappings(item.get("externalRefs"))
+                    if ref.get("referenceType") == "purl"
+                ),
+                "",
+            ),
         )
         for item in _mappings(document.get("packages"))[:COMPONENTS_MAX]
     )

@@ -68,6 +68,7 @@ def _sum(
 ) -> Observation:
     size = sum(entry.size for entry in entries)
     layers = {entry.layer for entry in entries}
+    owners = {evidence.inventory.owner(*evidence.filesystem.names(entry)) for entry in entries}
     alone = entries[0] if len(entries) == 1 else None
     path = folder if alone is None else alone.path
     holds = f"{count(len(entries), 'file')}, " if alone is None else ""
@@ -77,7 +78,7 @@ def _sum(
         path=path,
         layer=layers.pop() if len(layers) == 1 else None,
         sha256=None if alone is None else alone.sha256,
-        package=evidence.inventory.owner(*(entry.path for entry in entries)),
+        package=owners.pop() if len(owners) == 1 else None,
         method="path",
         verdict=verdict,
         size=size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from reports.document import Check, Control, Document
+from reports.document import Check, Control, Document, Observation
 
 SEVERITIES = ("critical", "high", "medium", "low")
 OUTCOMES = ("failed", "unknown", "errored", "passed", "not-applicable")
@@ -46,6 +46,22 @@ def of_framework(document: Document, framework: str) -> list[Control]:
 def status_counts(controls: Iterable[Control]) -> Counter[str]:
     """How many of `controls` have each status."""
     return Counter(control["status"] for control in controls)
+
+
+def telling(check: Check) -> list[Observation]:
+    """The observations of a check in the order in which they tell most about its outcome.
+
+    Those of a failure: what was certainly seen, what is only possible, what was noted, and last how much was read.
+    """
+    if check["outcome"] == "passed":
+        return check["observations"]
+    return sorted(check["observations"], key=_weight)
+
+
+def _weight(observation: Observation) -> int:
+    if observation["kind"] == "coverage":
+        return 4
+    return {"dormant": 1, "possible": 2, "absent": 3}.get(observation["verdict"] or "present", 0)
 
 
 def _gravest_first(checks: Iterable[Check]) -> list[Check]:

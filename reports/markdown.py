@@ -70,7 +70,7 @@ def _section(heading: str, checks: list[Check]) -> list[str]:
     lines = ["", f"### {heading}", ""]
     for check in checks[:_CHECKS_MAX]:
         lines.append(f"- **{escape(check['id'])}** ({check['severity']}) {escape(check['title'])}")
-        lines += [f"  - {_observation(observation)}" for observation in check["observations"][:_OBSERVATIONS_MAX]]
+        lines += [f"  - {_observation(observation)}" for observation in findings.telling(check)[:_OBSERVATIONS_MAX]]
         if (more := len(check["observations"]) - _OBSERVATIONS_MAX) > 0:
             lines.append(f"  - +{more} more")
         if check["reason"]:
@@ -87,5 +87,5 @@ def _section(heading: str, checks: list[Check]) -> list[str]:
 
 
 def _observation(observation: Observation) -> str:
-    path = f"{escape(observation['path'])}: " if observation["path"] else ""
-    return path + escape(observation["summary"])
+    path, summary = wording.seen(observation)
+    return (f"{escape(path)}: " if path else "") + escape(summary)

@@ -19,7 +19,7 @@ from importlib import resources
 from typing import cast
 
 from compliance.errors import UsageError
-from reports import assessment_json, wording
+from reports import assessment_json, findings, wording
 from reports.document import Check, Control, Document, Observation
 
 VERSIONS = ("1.1.3", "1.2.1", "1.2.2")
@@ -134,8 +134,8 @@ def _result(document: Document, names: _Names) -> Json:
         result["observations"] = [_observation(check, document, names) for check in checks]
     if failed:
         result["risks"] = [_risk(check, names) for check in failed]
-    if findings := [_finding(control, counter, names) for control, counter in _contradicted(document)]:
-        result["findings"] = findings
+    if contradicted := _contradicted(document):
+        result["findings"] = [_finding(control, counter, names) for control, counter in contradicted]
     return result
 
 
@@ -156,7 +156,7 @@ def _observation(check: Check, document: Document, names: _Names) -> Json:
         "collected": document["finishedAt"],
     }
     if check["observations"]:
-        evidence = check["observations"][:_EVIDENCE_MAX]
+        evidence = findings.telling(check)[:_EVIDENCE_MAX]
         observation["relevant-evidence"] = [_evidence(item, names) for item in evidence]
     return observation
 

@@ -7,6 +7,7 @@ fetched, and the dates are the assessment's own, so that equal documents give eq
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import shlex
@@ -281,7 +282,7 @@ def _bar(parts: list[tuple[str, int]]) -> object:
 
 
 def _block(check: Check, document: Document, bearing: list[Control]) -> dict[str, object]:
-    shown = _most_telling(check["observations"])
+    shown = findings.telling(check)[:EVIDENCE_MAX]
     return {
         "id": check["id"],
         "title": check["title"],
@@ -303,12 +304,6 @@ def _block(check: Check, document: Document, bearing: list[Control]) -> dict[str
     }
 
 
-def _most_telling(observations: list[Observation]) -> list[Observation]:
-    """The first of them, those that were certainly seen before those that are only possible."""
-    order = {"present": 0, None: 0, "dormant": 1, "possible": 2, "absent": 3}
-    return sorted(observations, key=lambda item: order.get(item["verdict"], 0))[:EVIDENCE_MAX]
-
-
 def _common_summary(observations: list[Observation]) -> str | None:
     """What is the same for all of several files, so that it is printed once."""
     summaries = {item["summary"] for item in observations if item["path"]}
@@ -318,6 +313,7 @@ def _common_summary(observations: list[Observation]) -> str | None:
 
 def _evidence(item: Observation, document: Document) -> dict[str, object]:
     layers = [layer["digest"] for layer in document["subject"]["layers"]]
+    value = item["value"]
     names = [name for name in item["names"] if name != item["path"]]
     others = f" and {len(names) - _NAMES_MAX} more names" if len(names) > _NAMES_MAX else ""
     layer = ""
@@ -325,10 +321,13 @@ def _evidence(item: Observation, document: Document) -> dict[str, object]:
         layer = f"layer {layers.index(item['layer']) + 1} {wording.short_digest(item['layer'])}"
     size = "" if item["size"] is None else wording.size(item["size"])
     origin = (layer, size, item["verdict"], item["method"], item["package"], _sha256(item))
+    path, summary = item["path"] or "", _sentence(_shortened(item["summary"]))
+    begins = bool(path) and summary.startswith(f"{path} ")
     return {
-        "path": _shortened(item["path"]) if item["path"] else None,
-        "summary": _sentence(_shortened(item["summary"])),
-        "value": _shortened(item["value"]) if item["value"] else None,
+        "path": _shortened(path),
+        "begins": begins,
+        "summary": summary.removeprefix(path) if begins else summary,
+        "value": _shortened(value) if value and value not in item["summary"] else None,
         "names": _shortened(", ".join(names[:_NAMES_MAX]) + others) if names else None,
         "origin": " · ".join(_shortened(fact) for fact in origin if fact),
     }
@@ -340,17 +339,18 @@ def _sha256(item: Observation) -> str:
 
 def _seen(check: Check) -> str:
     """What a failed check saw, in one cell of a table."""
-    shown = _most_telling(check["observations"])
+    shown = findings.telling(check)
     if not shown:
         return ""
-    more = len(check["observations"]) - 1
-    path = f"{_shortened(shown[0]['path'], 64)}: " if shown[0]["path"] else ""
-    return path + _opening(shown[0]["summary"], 80) + (f" (and {more:,} more)" if more else "")
+    more = len(shown) - 1
+    path, summary = wording.seen(shown[0])
+    where = f"{_shortened(path, 64)}: " if path else ""
+    return where + _opening(summary, 90) + (f" (and {more:,} more)" if more else "")
 
 
 def _seen_at(item: Observation) -> str:
-    path = f"{_shortened(item['path'])}: " if item["path"] else ""
-    return path + _shortened(item["summary"])
+    path, summary = wording.seen(item)
+    return (f"{_shortened(path)}: " if path else "") + _shortened(summary)
 
 
 def _waiver(check: Check) -> str | None:
@@ -403,7 +403,7 @@ def _image(document: Document) -> dict[str, object]:
         if residue["files"]
         else " No file of a lower layer is hidden by an upper one."
     )
-    claims = [{**claim, "value": _shortened(claim["value"])} for claim in subject["claims"]]
+    claims = _claims(document)
     return {
         "system": (system["prettyName"] or system["id"]) if system else "no os-release file in the image",
         "config": _config(document),
@@ -422,6 +422,17 @@ def _image(document: Document) -> dict[str, object]:
         "claims": claims[:_CLAIMS_MAX],
         "more_claims": len(claims) - _CLAIMS_MAX,
     }
+
+
+def _claims(document: Document) -> list[dict[str, str]]:
+    """The claims by name; one that label and annotation make alike is one row."""
+    sources: dict[tuple[str, str], list[str]] = {}
+    for claim in document["subject"]["claims"]:
+        sources.setdefault((claim["name"], claim["value"]), []).append(claim["source"])
+    return [
+        {"name": name, "value": _shortened(value), "source": ", ".join(found)}
+        for (name, value), found in sorted(sources.items())
+    ]
 
 
 def _packages_sentence(document: Document, types: int) -> str:
@@ -698,7 +709,7 @@ def _pdf(html: str, files: tuple[_File, ...], time: str, identifier: bytes) -> b
         )
         for file in files
     ]
-    with _fixed_clock(moment), warnings.catch_warnings():
+    with _fixed_clock(moment), _patient_collector(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves its colour profile's file open
         content = HTML(string=html, url_fetcher=fetcher).write_pdf(
             stylesheets=[CSS(string=css, url_fetcher=fetcher, font_config=fonts)],
@@ -744,3 +755,17 @@ def _fixed_clock(moment: datetime) -> Iterator[None]:
                 del os.environ["SOURCE_DATE_EPOCH"]
             else:
                 os.environ["SOURCE_DATE_EPOCH"] = before
+
+
+@contextmanager
+def _patient_collector() -> Iterator[None]:
+    """The garbage collector at longer intervals: a layout is hundreds of thousands of objects, none of it garbage.
+
+    Measured: a sixth less CPU time, a tenth more memory.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -71,13 +71,17 @@ def _verdict(console: Console, document: Document) -> None:
     outcome = document["summary"]["outcome"]
     verdict = Text(f" {wording.VERDICTS[outcome]} ", style=_VERDICT_STYLES[outcome])
     console.print(Text.assemble(verdict, "  ", wording.verdict_sentence(document)))
-    first = next(iter(findings.failed(document)), None)
-    if first is not None:
-        console.print(
-            Text.assemble(("Do first: ", "bold"), f"{first['id']} ({first['severity']}). ", first["remediation"])
-        )
-    elif (open_check := next(iter(findings.undetermined(document)), None)) is not None:
-        console.print(Text.assemble(("Find out first: ", "bold"), f"{open_check['id']}. ", open_check["reason"] or ""))
+    failed, undetermined = findings.failed(document), findings.undetermined(document)
+    if outcome == "not-determined" and undetermined:
+        first = undetermined[0]
+        lead, text = "Find out first: ", first["reason"] or first["title"]
+    elif failed:
+        first = failed[0]
+        lead, text = "Do first: ", first["remediation"]
+    else:
+        console.print()
+        return
+    console.print(Text.assemble((lead, "bold"), f"{first['id']} ({first['severity']}). ", text))
     console.print()
 
 
@@ -146,9 +150,9 @@ def _check(console: Console, check: Check) -> None:
     console.print(_hanging(line, 0))
     if check["reason"]:
         console.print(_hanging(Text(check["reason"]), 4))
-    for observation in check["observations"][:_OBSERVATIONS_MAX]:
-        path = f"{observation['path']}: " if observation["path"] else ""
-        console.print(_hanging(Text.assemble((path, "cyan"), observation["summary"]), 4))
+    for observation in findings.telling(check)[:_OBSERVATIONS_MAX]:
+        path, summary = wording.seen(observation)
+        console.print(_hanging(Text.assemble((f"{path}: " if path else "", "cyan"), summary), 4))
     if (more := len(check["observations"]) - _OBSERVATIONS_MAX) > 0:
         console.print(_hanging(Text(f"+{more} more", style="dim"), 4))
     if check["waiver"]:

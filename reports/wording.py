@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import findings
-from reports.document import Document
+from reports.document import Document, Observation
 
 VERDICTS = {
     "satisfied": "SATISFIED",
@@ -78,6 +78,12 @@ def verdict_sentence(document: Document) -> str:
             return "The image or its evidence does not verify."
         case _:
             return f"No check of {level} failed without a waiver, and every one of them could be determined."
+
+
+def seen(observation: Observation) -> tuple[str, str]:
+    """Where and what: the path, or nothing when the sentence names it anyway, and the sentence."""
+    path, summary = observation["path"] or "", observation["summary"]
+    return ("" if path in summary else path), summary
 
 
 def size(number: int) -> str:

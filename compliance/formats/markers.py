@@ -1,22 +1,23 @@
 """Content markers: byte strings that tell what a program is, whatever its file is called.
 
 All literals of all rules are looked for in one pass (Aho-Corasick); a regular expression is tried only where its
-literal was found. A file is searched in windows, so that one full of hits costs time in proportion, not memory.
+literal was found. A file is searched in windows, so that one full of hits costs no memory; and literals about which
+everything is known are left out for the rest of a crowded file, so that it costs little time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import ahocorasick_rs
 
 WINDOW = 2**20
 """Bytes searched at once: bounds the list of hits that one call returns."""
+CROWDED = 4096
+"""Hits in one window after which settled literals are left out."""
+TRIES_MAX = 65_536
+"""Places at which one expression is tried. A file made to pass this counts as having the marker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,38 +86,67 @@ class MarkerSearch:
         self._overlap = max((len(literal) for literal in literals), default=1) - 1
 
     @cached_property
-    def _automaton(self) -> ahocorasick_rs.BytesAhoCorasick:
-        import ahocorasick_rs
-
-        return ahocorasick_rs.BytesAhoCorasick(self._literals, implementation=ahocorasick_rs.Implementation.DFA)
+    def _everything(self) -> _Automaton:
+        return _Automaton(self._literals, range(len(self._literals)))
 
     def search(self, content: bytes) -> Found:
         """What holds for `content`."""
-        markers: set[int] = set()
-        offsets: list[list[int]] = [[] for _ in range(self._extras_count)]
-        for literal, at in self._hits(content):
-            extra = self._extras.get(literal)
-            if extra is not None and len(offsets[extra]) < self._extras_max:
-                offsets[extra].append(at)
-            for marker in self._meanings[literal]:
-                if marker not in markers:
-                    regex = self._regexes[marker]
-                    if regex is None or regex.match(content, at):
-                        markers.add(marker)
-        rules = [name for name, minimum, span in self._rules if sum(one in markers for one in span) >= minimum]
-        return Found(rules=tuple(sorted(rules)), offsets=tuple(tuple(sorted(some)) for some in offsets))
-
-    def _hits(self, content: bytes) -> Iterator[tuple[int, int]]:
-        """(literal, offset) of every hit, once: a window's last bytes are looked at again with the next."""
-        if not self._literals:
-            return
-        find = self._automaton.find_matches_as_indexes
-        if len(content) <= WINDOW:
-            for literal, start, _ in find(content, True):
-                yield literal, start
-            return
+        reading = _Reading(content, [[] for _ in range(self._extras_count)])
+        automaton = self._everything
         view = memoryview(content)
         for base in range(0, len(content), WINDOW):
-            for literal, start, _ in find(view[base : base + WINDOW + self._overlap], True):
-                if start < WINDOW:
-                    yield literal, base + start
+            hits = automaton.hits(view[base : base + WINDOW + self._overlap])
+            for literal, start in hits:
+                if start < WINDOW:  # what begins in the overlap comes again with the next window
+                    self._take(reading, literal, base + start)
+            if len(hits) > CROWDED and base + WINDOW < len(content):
+                open_ = [number for number in automaton.numbers if not self._settled(reading, number)]
+                automaton = _Automaton(self._literals, open_)
+        held = (name for name, minimum, span in self._rules if sum(one in reading.markers for one in span) >= minimum)
+        return Found(rules=tuple(sorted(held)), offsets=tuple(tuple(sorted(some)) for some in reading.offsets))
+
+    def _take(self, reading: _Reading, literal: int, at: int) -> None:
+        """One literal at one place: what it says of its markers."""
+        extra = self._extras.get(literal)
+        if extra is not None and len(reading.offsets[extra]) < self._extras_max:
+            reading.offsets[extra].append(at)
+        for marker in self._meanings[literal]:
+            if marker in reading.markers:
+                continue
+            regex = self._regexes[marker]
+            tries = reading.tries[marker] = reading.tries.get(marker, 0) + 1
+            if regex is None or tries > TRIES_MAX or regex.match(reading.content, at):
+                reading.markers.add(marker)
+
+    def _settled(self, reading: _Reading, literal: int) -> bool:
+        extra = self._extras.get(literal)
+        if extra is not None and len(reading.offsets[extra]) < self._extras_max:
+            return False
+        return all(marker in reading.markers for marker in self._meanings[literal])
+
+
+@dataclass(slots=True)
+class _Reading:
+    content: bytes
+    offsets: list[list[int]]
+    markers: set[int] = field(default_factory=set)
+    tries: dict[int, int] = field(default_factory=dict)
+
+
+class _Automaton:
+    """Some of the literals; `numbers` are their places among all."""
+
+    def __init__(self, literals: tuple[bytes, ...], numbers: Sequence[int]) -> None:
+        import ahocorasick_rs
+
+        self.numbers = numbers
+        some = [literals[number] for number in numbers]
+        self._find = ahocorasick_rs.BytesAhoCorasick(
+            some, implementation=ahocorasick_rs.Implementation.DFA
+        ).find_matches_as_indexes
+
+    def hits(self, content: memoryview) -> list[tuple[int, int]]:
+        """(literal, offset) of every hit, overlapping ones too."""
+        if not self.numbers:
+            return []
+        return [(self.numbers[index], start) for index, start, _ in self._find(content, True)]

@@ -14,7 +14,7 @@ TOYBOX = b"(see toybox --help)"
 
 NAMES_MAX = 1024
 _TABLE_LENGTH_MIN = 8
-_RUN = re.compile(rb"(?:[a-zA-Z0-9_\[][a-zA-Z0-9_.+\[-]{0,31}\0){8,}")
+_RUN = re.compile(rb"(?<=\0)(?:[a-zA-Z0-9_\[][a-zA-Z0-9_.+\[-]{0,31}\0){8,}")
 _USAGE = re.compile(rb"\0usage: ([a-z0-9_\[][a-z0-9_.+\[-]{0,31})(?=[ \n\0])")
 
 

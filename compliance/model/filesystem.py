@@ -45,8 +45,8 @@ class ElfFacts:
 
     `file_type` is executable | shared | relocatable | core | other; `runnable` tells an executable, static or
     not, from a shared library (entry point and PT_INTERP, or ET_EXEC, or DF_1_PIE). `dlopen_names` are the
-    lib*.so* strings in it. `problem` is set when the headers are damaged: the other fields then hold what
-    could be read.
+    lib*.so* strings in it, with "*" as the last when there are more than are kept. `problem` is set when the
+    headers are damaged: the other fields then hold what could be read.
     """
 
     file_type: str

@@ -7,7 +7,7 @@ import re
 
 from compliance.model.evidence import Evidence
 from compliance.model.filesystem import display_path
-from compliance.model.image import Layer
+from compliance.model.image import BaseImage, Layer
 from compliance.model.outcome import (
     Check,
     Failed,
@@ -29,13 +29,17 @@ _LISTED_MAX = 200
 
 
 def run(evidence: Evidence) -> Outcome:
-    """The chain id that a label inherited from the base claims, against those of the layers from the lowest up."""
+    """The claimed base's own layers, else the chain id of a label, against the layers from the lowest up."""
     image = evidence.image
     if image.config is None:
         return NotApplicable(reason="a root filesystem has no layers")
+    if image.base is not None:
+        return _over_base(evidence, image.base)
     claimed = claims(image).get(CHAIN_LABEL, "")
     if not claimed:
-        return Unknown(reason=f"no label {CHAIN_LABEL} says which layers the base image has, and no base was given")
+        return Unknown(
+            reason="neither the claimed base image lies with this one, nor does a label say which layers it has"
+        )
     if not _DIGEST.fullmatch(claimed):
         return Unknown(reason=f"the label {CHAIN_LABEL} is no digest: {claimed[:80]!r}")
     chain = chain_ids(image.layers)
@@ -51,6 +55,26 @@ def run(evidence: Evidence) -> Outcome:
         claimed,
     )
     return Passed(observations=(seen, *_hidden(evidence, base)))
+
+
+def _over_base(evidence: Evidence, base: BaseImage) -> Outcome:
+    """Whether the layers of the base image, whose manifest is at hand, are the lowest of this image."""
+    layers = tuple(layer.diff_id for layer in evidence.image.layers)
+    lowest = layers[: len(base.diff_ids)]
+    if not base.diff_ids or lowest != base.diff_ids:
+        same = sum(1 for ours, theirs in zip(lowest, base.diff_ids, strict=False) if ours == theirs)
+        seen = config_observation(
+            f"The image claims the base {base.digest}, but only {same} of its {count(len(base.diff_ids), 'layer')} are "
+            "at the same place in this image.",
+            base.digest,
+        )
+        return Failed(observations=(seen,))
+    seen = config_observation(
+        f"The lowest {len(lowest)} of {count(len(layers), 'layer')} are those of the claimed base image {base.digest}, "
+        "whose manifest and config lie with the image and hash to their digests.",
+        base.digest,
+    )
+    return Passed(observations=(seen, *_hidden(evidence, len(lowest))))
 
 
 def chain_ids(layers: tuple[Layer, ...]) -> list[str]:
@@ -87,10 +111,12 @@ CHECK = Check(
     trait=Trait.DRIFT,
     severity=Severity.HIGH,
     rationale="No drift from the hardened base.",
-    looks_at="The label com.docker.dhi.chain-id, which images derived from a Docker Hardened Image inherit, and the "
-    "chain ids computed over rootfs.diff_ids; the files of those layers that later layers delete or replace.",
-    proves="A pass proves that the lowest layers are byte for byte those whose chain id the label claims. The label is "
-    "unsigned: that this chain id is a base image's, and an approved one, has to be looked up.",
+    looks_at="The annotation org.opencontainers.image.base.digest and the manifest of that digest, where it lies with "
+    "the image; else the label com.docker.dhi.chain-id, which images derived from a Docker Hardened Image inherit, and "
+    "the chain ids computed over rootfs.diff_ids; the files of those layers that later layers delete or replace.",
+    proves="A pass proves that the lowest layers are byte for byte those of the claimed base image, or those whose "
+    "chain id the label claims. Annotation and label are unsigned: that the base is an approved one has to be looked "
+    "up (SP-BASE).",
     remediation="Build FROM the base image without squashing or rewriting its layers, and keep its labels.",
     run=run,
     references=("OCI image-spec config.md: layer ChainID",),

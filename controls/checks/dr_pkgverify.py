@@ -29,9 +29,9 @@ DATABASES = frozenset(("deb", "apk", "rpm", "alpm"))
 
 @dataclass(slots=True)
 class _Comparison:
-    """The recorded files by what became of them."""
+    """The recorded files by what became of them; those that agree by algorithm."""
 
-    same: int = 0
+    same: Counter[str] = field(default_factory=Counter)
     changed: list[tuple[Package, str, FileEntry, str]] = field(default_factory=list)
     configuration: list[tuple[Package, str, FileEntry, str]] = field(default_factory=list)
     missing: Counter[str] = field(default_factory=Counter)
@@ -39,7 +39,7 @@ class _Comparison:
 
 
 def run(evidence: Evidence) -> Outcome:
-    """sha256 digests of the databases against those of the tree; weaker ones can't be compared yet."""
+    """The databases' digests against those of the tree, each by the algorithm that the database used."""
     packages = [package for package in evidence.inventory.packages if package.type in DATABASES]
     compared = _compare(evidence, packages)
     notes = tuple(_notes(evidence, compared))
@@ -48,7 +48,7 @@ def run(evidence: Evidence) -> Outcome:
     if not evidence.filesystem.wholly_read:
         return not_wholly_read(evidence.filesystem, notes)
     if compared.incomparable:
-        kinds = ", ".join(f"{number:,} {algorithm}" for algorithm, number in sorted(compared.incomparable.items()))
+        kinds = _by_algorithm(compared.incomparable)
         return Unknown(
             reason=f"the database records digests ({kinds}) that were not computed over the image's files",
             observations=notes,
@@ -58,8 +58,8 @@ def run(evidence: Evidence) -> Outcome:
     if not compared.same:
         return Unknown(reason="the package database records no digest of a file that is there", observations=notes)
     seen = Observation(
-        summary=f"{count(compared.same, 'file')} of {count(len(packages), 'package')} have the sha256 that the package "
-        "database records.",
+        summary=f"{count(compared.same.total(), 'file')} of {count(len(packages), 'package')} have the content that "
+        f"the package database records ({_by_algorithm(compared.same)}).",
         kind=ObservationKind.COVERAGE,
         method="package database",
     )
@@ -74,14 +74,23 @@ def _compare(evidence: Evidence, packages: list[Package]) -> _Comparison:
         entry = None if real is None else tree.get(f"{real}/{path.rpartition('/')[2]}")
         if entry is None:
             out.missing[package.purl] += 1
-        elif entry.kind is FileKind.REGULAR and algorithm != "sha256":
+        elif entry.kind is FileKind.REGULAR and not _digest(entry, algorithm):
             out.incomparable[algorithm] += 1
-        elif entry.kind is FileKind.REGULAR and entry.sha256 == digest:
-            out.same += 1
-        elif algorithm == "sha256":
+        elif entry.kind is FileKind.REGULAR and _digest(entry, algorithm) == digest:
+            out.same[algorithm] += 1
+        else:
             changed = out.configuration if path.startswith("etc/") else out.changed
-            changed.append((package, path, entry, digest))
+            changed.append((package, path, entry, f"{algorithm}:{digest}"))
     return out
+
+
+def _digest(entry: FileEntry, algorithm: str) -> str:
+    """The file's digest by that algorithm; empty where it was not computed."""
+    return {"sha256": entry.sha256, "sha1": entry.sha1, "md5": entry.md5}.get(algorithm, "")
+
+
+def _by_algorithm(counts: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {algorithm}" for algorithm, number in sorted(counts.items()))
 
 
 def _recorded(packages: list[Package]) -> Iterator[tuple[Package, str, str, str]]:
@@ -97,7 +106,7 @@ def _changed(evidence: Evidence, package: Package, path: str, entry: FileEntry, 
     what = f"has another content than {package.name} {package.version} installed"
     what = what if is_file else f"is no longer the regular file that {package.name} {package.version} installed"
     return file_observation(
-        evidence, entry, f"{display_path(path)} {what}.", value=f"recorded sha256:{digest}", method="package database"
+        evidence, entry, f"{display_path(path)} {what}.", value=f"recorded {digest}", method="package database"
     )
 
 
@@ -107,7 +116,7 @@ def _notes(evidence: Evidence, compared: _Comparison) -> Iterator[Observation]:
             evidence,
             entry,
             f"The configuration file {display_path(path)} differs from that of {package.name} {package.version}.",
-            value=f"recorded sha256:{digest}",
+            value=f"recorded {digest}",
             method="package database",
             kind=ObservationKind.NOTE,
         )
@@ -124,11 +133,12 @@ CHECK = Check(
     trait=Trait.DRIFT,
     severity=Severity.HIGH,
     rationale="Detects tampering after install.",
-    looks_at="The file digests in the package databases of the image, against the sha256 of the files of the merged "
-    "tree.",
-    proves="A pass proves that every file for which the database records a sha256 and that is there has that content. "
-    "Files below /etc may be configured and are told as notes, missing files are counted. The database is part of the "
-    "image: who changes a file could change its record too.",
+    looks_at="The file digests in the package databases of the image (md5 in dpkg's, sha1 in apk's, sha256 in rpm's), "
+    "against those computed over the files of the merged tree.",
+    proves="A pass proves that every file for which the database records a digest and that is there has that content. "
+    "Files below /etc may be configured and are told as notes, missing files are counted. md5 and sha1 show damage and "
+    "plain replacement, not a collision made on purpose. The database is part of the image: who changes a file could "
+    "change its record too.",
     remediation="Reinstall the package, or build what differs as a package of its own; configure below /etc.",
     run=run,
     references=("rpm --verify", "dpkg --verify"),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from compliance.model.evidence import Evidence
-from compliance.model.filesystem import FileEntry, FileTree, display_path
+from compliance.model.filesystem import FileEntry, display_path
 from compliance.model.outcome import (
     Check,
     Failed,
@@ -26,7 +26,9 @@ FOLDER_OWNERS = {
     "composer": "composer.json",
 }
 """Packages that own the folder of the file that states them: purl type to the end of that file's name."""
-_MAINTAINER_SCRIPT = re.compile(r"var/lib/dpkg/info/([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\.(?:(?:pre|post)(?:inst|rm)|config)")
+_MAINTAINER_SCRIPT = re.compile(
+    r"var/lib/dpkg/info/([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\.(?:(?:pre|post)(?:inst|rm)|config)"
+)
 """Scripts that dpkg keeps of each package; no list of files names them."""
 _ARCHIVES = (".jar", ".war", ".ear", ".whl", ".pyz", ".dll")
 
@@ -68,28 +70,17 @@ def _is_program(entry: FileEntry) -> bool:
 
 
 def _owned(evidence: Evidence) -> tuple[set[str], tuple[str, ...]]:
-    """Paths that packages own or are stated by, as the tree has them, and folders that belong to one package."""
-    tree = evidence.filesystem
-    owned: set[str] = set()
+    """Paths that packages own or are stated by, and folders that belong to one package."""
+    owned = {path.strip("/") for path in evidence.inventory.owners}
     folders: set[str] = set()
     for package in evidence.inventory.packages:
-        for path in (*package.files, *(location.path for location in package.locations)):
-            owned.add(_as_in_tree(tree, path.strip("/")))
         ending = FOLDER_OWNERS.get(package.type)
-        for location in package.locations if ending is not None else ():
+        for location in package.locations:
+            owned.add(location.path)
             folder = location.path.rpartition("/")[0]
             if ending is not None and location.path.endswith(ending) and folder:
                 folders.add(folder)
-    return owned | {path.strip("/") for path in evidence.inventory.owners}, tuple(sorted(folders))
-
-
-def _as_in_tree(tree: FileTree, path: str) -> str:
-    """A database says /bin/x where /bin is a link to usr/bin."""
-    if path in tree.entries:
-        return path
-    folder, _, name = path.rpartition("/")
-    real = tree.real_path(folder)
-    return f"{real}/{name}" if real else name if real == "" else path
+    return owned, tuple(sorted(folders))
 
 
 def _finding(evidence: Evidence, entry: FileEntry) -> Observation:

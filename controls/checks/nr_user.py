@@ -15,7 +15,7 @@ from compliance.model.outcome import (
     Trait,
     Unknown,
 )
-from controls.accounts import CannotStart, Identity, Undetermined, run_as
+from controls.accounts import ACCOUNT_FILES, CannotStart, Identity, Undetermined, run_as
 
 
 def run(evidence: Evidence) -> Outcome:
@@ -69,5 +69,6 @@ CHECK = Check(
     "(IM-SETUID, IM-FCAP and NR-SUDO ask that).",
     remediation="Set USER to a numeric user id above 0, for example USER 65532:65532, as the last USER instruction.",
     run=run,
+    requests=(ACCOUNT_FILES,),
     references=("moby/sys user.GetExecUser", "OCI image-spec config.md: config.User"),
 )

@@ -22,10 +22,12 @@ from controls.detection import Presence, detect
 from controls.load_closure import REQUEST, Closure, Library, Use, load_closure
 from controls.observe import count, file_observation, note
 
-_FOREIGN_CODE = frozenset(
-    ("python", "perl", "ruby", "node", "deno", "bun", "php", "lua", "tcl", "guile", "r", "julia", "java", "dotnet")
-)
-"""Interpreters whose programs can load a library by any name (ctypes, FFI, Fiddle, JNA …)."""
+_FOREIGN_CODE = frozenset(("python", "ruby", "deno", "bun", "php", "lua", "guile", "r", "julia", "java", "dotnet"))
+"""Interpreters whose programs can call any C library by name (ctypes, Fiddle, FFI, JNA …).
+
+Perl, Node.js and Tcl load modules made for them only, whose own needs are in their headers; for Perl there are
+modules that do more."""
+_FOREIGN_MODULES = ("FFI/Platypus.pm", "FFI/Raw.pm", "C/DynaLib.pm")
 _LISTED_MAX = 200
 
 
@@ -57,12 +59,13 @@ def _without_libraries(evidence: Evidence, closure: Closure) -> Outcome:
 
 
 def _foreign(evidence: Evidence) -> str | None:
-    """The first interpreter in the image that can load a library by name, if there is one."""
+    """The first interpreter, or module of one, in the image that can load a library by name, if there is one."""
     for finding in detect(evidence, "interpreters").findings:
         certain = finding.presence is not Presence.POSSIBLE
         if certain and any(tool in _FOREIGN_CODE for tool in finding.tools):
             return display_path(finding.entry.path)
-    return None
+    modules = (entry.path for entry in evidence.filesystem.regular() if entry.path.endswith(_FOREIGN_MODULES))
+    return next((display_path(path) for path in modules), None)
 
 
 def _unused(evidence: Evidence, unused: list[Library]) -> tuple[Observation, ...]:

@@ -15,10 +15,10 @@ from compliance.model.filesystem import FileKind, FileTree
 from compliance.model.image import Image
 from compliance.model.reference import Platform
 from compliance.model.request import ContentRequest
-from tests.builders.evidence import directory, file, program, symlink
+from tests.builders.evidence import Node, directory, file, program, symlink
 from tests.builders.layout import COMPRESSIONS, Layout, archived, docker_archive, simple_image
 
-LOWER = {
+LOWER: dict[str, Node | bytes | str] = {
     "etc": directory(),
     "etc/passwd": "root:x:0:0::/root:/bin/sh\n",
     "usr/bin": directory(),
@@ -28,7 +28,7 @@ LOWER = {
     "var/gone/a": "a",
     "var/gone/b": "b",
 }
-UPPER = {
+UPPER: dict[str, Node | bytes | str] = {
     "etc/app.conf": file("setting=1\n", 0o600, uid=1000, gid=1000),
     "usr/bin/twin": file(same_as="usr/bin/tool"),
     "var/cache/.wh.old": "",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from compliance.model.filesystem import Unread
 from compliance.model.image import ImageConfig
 from controls.accounts import (
+    ACCOUNT_FILES,
     AccountFile,
     CannotStart,
     Identity,
@@ -123,10 +124,17 @@ def test_passwd_is_found_through_links_that_stay_inside_the_image() -> None:
         "etc/passwd": symlink("/../../../usr/lib/passwd"),
         "usr/lib/passwd": "app:x:7:8::/:",
     }
-    # Content is kept by request: here the one for scripts stands in, as the target is not /etc/passwd itself.
+    who = run_as(evidence(tree(files, requests=(ACCOUNT_FILES,)), config=ImageConfig(user="app")))
+    assert isinstance(who, Identity)
+    assert (who.uid, who.gid) == (7, 8)
+
+
+def test_a_passwd_file_whose_content_was_not_kept_leaves_names_undetermined() -> None:
+    files: dict[str, Node | bytes | str] = {"etc/passwd": symlink("accounts"), "etc/accounts": "app:x:7:8::/:"}
     who = run_as(evidence(tree(files), config=ImageConfig(user="app")))
     assert isinstance(who, Undetermined)
     assert "not kept" in who.reason
+    assert isinstance(run_as(evidence(tree(files), config=ImageConfig(user="0"))), Identity)
 
 
 def test_without_a_config_nobody_can_say_who_runs() -> None:

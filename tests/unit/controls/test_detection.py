@@ -229,6 +229,13 @@ def test_a_packed_program_is_not_judged() -> None:
     assert "UPX" in found.unjudged[0].summary
 
 
+def test_a_multi_call_binary_without_a_readable_table_is_not_judged() -> None:
+    toybox = make.program(b"\0cat\0sh\0(see toybox --help)\0")
+    found = detect(see({"bin/toybox": program(toybox)}), "shells")
+    assert "could not be read" in found.unjudged[0].summary
+    assert detect(see({"bin/toybox": program(toybox)}), "compilers").unjudged == ()
+
+
 def test_damaged_headers_do_not_hide_content() -> None:
     damaged = DASH[:16] + b"\xff" * 48 + DASH[64:]
     assert only(shells({"x": program(damaged)})).presence is Presence.POSSIBLE
@@ -236,7 +243,9 @@ def test_damaged_headers_do_not_hide_content() -> None:
 
 def test_the_coverage_counts_what_was_read() -> None:
     found = detect(see({"a": program(DASH), "b": "text", "c": "#!/a\n"}), "shells")
-    assert found.coverage.summary.startswith("3 regular files of 1 layer read to the end, 1 of them ELF and 1 scripts")
+    assert found.coverage.summary.startswith(
+        "3 regular files of 1 layer read to the end, 1 ELF file and 1 script among them"
+    )
 
 
 def test_the_programs_of_a_tree_are_gathered_once() -> None:

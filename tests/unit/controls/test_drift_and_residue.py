@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from compliance.model.evidence import Variant
 from compliance.model.filesystem import Residue, Unread
-from compliance.model.image import ImageConfig
+from compliance.model.image import BaseImage, ImageConfig
 from compliance.model.inventory import Inventory, Location, Package
 from compliance.model.inventory import Unknown as UnknownPlace
 from compliance.model.outcome import Failed, NotApplicable, Outcome, Passed, Unknown
@@ -19,9 +20,9 @@ from controls.checks.dr_pkgverify import CHECK as DR_PKGVERIFY
 from controls.checks.dr_unowned import CHECK as DR_UNOWNED
 from controls.checks.sc_devres import CHECK as SC_DEVRES
 from controls.checks.sc_label import CHECK as SC_LABEL
-from tests.builders.evidence import Node, directory, evidence, file, program, symlink, tree
 from tests.builders.elf import static_program as elf
-from tests.builders.evidence_examiner import examiner
+from tests.builders.evidence import DIGEST, Node, directory, evidence, file, program, symlink, tree
+from tests.builders.examiner import examiner
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 
@@ -169,11 +170,22 @@ def test_configuration_and_missing_files_are_notes() -> None:
 
 
 def test_digests_that_cannot_be_compared_are_unknown_and_a_mismatch_stays_a_failure() -> None:
-    weak = {"usr/bin/b": "md5:" + "0" * 32}
+    weak = {"usr/bin/b": "sha512:" + "0" * 128}
     outcome = verified({"usr/bin/b": "b"}, weak)
     assert isinstance(outcome, Unknown)
-    assert "1 md5" in outcome.reason
+    assert "1 sha512" in outcome.reason
     assert isinstance(verified({"usr/bin/a": "x", "usr/bin/b": "b"}, weak | {"usr/bin/a": sha256("a")}), Failed)
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256"])
+def test_each_database_is_compared_by_its_own_algorithm(algorithm: str) -> None:
+    recorded = {"usr/bin/b": f"{algorithm}:{hashlib.new(algorithm, b'b').hexdigest()}"}
+    passed = verified({"usr/bin/b": "b"}, recorded)
+    assert isinstance(passed, Passed)
+    assert f"1 {algorithm}" in passed.observations[0].summary
+    failed = verified({"usr/bin/b": "B"}, recorded)
+    assert isinstance(failed, Failed)
+    assert failed.observations[0].value == f"recorded {recorded['usr/bin/b']}"
 
 
 def test_verifying_less_is_unknown_or_not_applicable() -> None:
@@ -206,7 +218,6 @@ def test_a_package_owns_by_any_name_by_location_and_by_folder() -> None:
     node = program(elf())
     linked: dict[str, Node | bytes | str] = {"usr/bin/a": node, "usr/bin/b": Node(same_as="usr/bin/a")}
     assert isinstance(unowned(linked, package(files=("usr/bin/b",))), Passed)
-    assert isinstance(unowned({"bin": symlink("usr/bin"), "usr/bin/a": node}, package(files=("/bin/a",))), Passed)
     go = package(type_="golang", locations=(Location(path="app", layer=0),))
     assert isinstance(unowned({"app": node}, go), Passed)
     npm = package(type_="npm", locations=(Location(path="n/node_modules/x/package.json", layer=0),))
@@ -231,6 +242,19 @@ def test_places_that_hide_packages_are_named_beside_a_program_of_no_package() ->
     assert isinstance(outcome, Failed)
     assert "damaged" in outcome.observations[-1].summary
     assert isinstance(unowned({}, unread=CUT), Unknown)
+
+
+def over(base: BaseImage, layers: int) -> Outcome:
+    found = evidence({}, layers=layers)
+    return DR_BASE.run(replace(found, image=replace(found.image, base=base)))
+
+
+def test_the_layers_of_a_base_image_at_hand_are_compared() -> None:
+    layers = tuple(layer.diff_id for layer in evidence({}, layers=3).image.layers)
+    assert isinstance(over(BaseImage(digest=DIGEST, diff_ids=layers[:2]), 3), Passed)
+    assert isinstance(over(BaseImage(digest=DIGEST, diff_ids=layers), 3), Passed)
+    for other in (layers[1:], (*layers, layers[0]), ()):
+        assert isinstance(over(BaseImage(digest=DIGEST, diff_ids=other), 3), Failed)
 
 
 def based(labels: dict[str, str], residue: tuple[Residue, ...] = ()) -> Outcome:

@@ -16,6 +16,7 @@ from tests.builders.evidence import DIGEST, evidence
 
 BASE = {"org.opencontainers.image.base.digest": "sha256:" + "b" * 64, "org.opencontainers.image.base.name": "x/base:1"}
 PIN = "c" * 64
+NAMED = Demand(key_id="ab")
 
 
 def referred(scheme: Scheme, *, tag: str | None = None, digest: str | None = None, base: bool = False) -> Evidence:
@@ -45,7 +46,7 @@ def provenance(subject: str, verdict: Verdict, predicate: object) -> Attestation
     )
 
 
-def with_provenance(attestation: Attestation, demand: Demand = Demand(key_id="ab")) -> Evidence:
+def with_provenance(attestation: Attestation, demand: Demand = NAMED) -> Evidence:
     found = referred(Scheme.REGISTRY, digest=DIGEST)
     return replace(found, verification=replace(found.verification, attestations=(attestation,), demand=demand))
 

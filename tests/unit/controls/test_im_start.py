@@ -12,9 +12,10 @@ from controls.checks.im_exec import CHECK as IM_EXEC
 from controls.checks.im_health import CHECK as IM_HEALTH
 from controls.checks.im_install import CHECK as IM_INSTALL
 from controls.entrypoint import launches, unwrap
+from tests.builders.elf import Elf, build
+from tests.builders.elf import static_program as elf
 from tests.builders.evidence import Node, directory, evidence, file, program, symlink
-from tests.builders.elf import Elf, build, static_program as elf
-from tests.builders.evidence_examiner import examiner
+from tests.builders.examiner import examiner
 
 LOADER = "lib64/ld-linux-x86-64.so.2"
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)

@@ -16,9 +16,10 @@ from controls.checks.im_rofs import CHECK as IM_ROFS
 from controls.checks.im_userwr import CHECK as IM_USERWR
 from controls.checks.im_volume import CHECK as IM_VOLUME
 from controls.writability import Writability
+from tests.builders.elf import Elf, build
+from tests.builders.elf import static_program as elf
 from tests.builders.evidence import Node, directory, evidence, file, program, symlink, tree
-from tests.builders.elf import Elf, build, static_program as elf
-from tests.builders.evidence_examiner import examiner
+from tests.builders.examiner import examiner
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 USER = 1000

@@ -12,7 +12,7 @@ from compliance.model.filesystem import FileFacts
 from controls.knowledge import marker_rules
 
 EXAMINER = Examiner(marker_rules())
-CERTAIN = {"/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/dpkg"}
+CERTAIN = {"/bin/dash", "/bin/bash", "/usr/bin/dpkg"}
 """Programs of every Debian machine: their absence there would be a broken test, elsewhere it is a skip."""
 
 

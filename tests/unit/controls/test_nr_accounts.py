@@ -11,8 +11,8 @@ from controls.checks.nr_passwd import CHECK as NR_PASSWD
 from controls.checks.nr_port import CHECK as NR_PORT
 from controls.checks.nr_sudo import CHECK as NR_SUDO
 from controls.checks.nr_uid0 import CHECK as NR_UID0
-from tests.builders.evidence import Node, directory, evidence, file, program, symlink
 from tests.builders.elf import static_program as elf
+from tests.builders.evidence import Node, directory, evidence, file, program, symlink
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 CLEAN = {"etc/passwd": "root:x:0:0::/root:/sbin/nologin\napp:x:1:1::/:/sbin/nologin\n", "etc/group": "root:x:0:\n"}

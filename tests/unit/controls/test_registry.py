@@ -12,9 +12,9 @@ from compliance.model.filesystem import Unread
 from compliance.model.image import ImageConfig
 from compliance.model.outcome import Check, Passed
 from controls.registry import CHECKS
-from tests.builders.evidence import evidence, file, program
 from tests.builders.elf import static_program as elf
-from tests.builders.evidence_examiner import examiner
+from tests.builders.evidence import evidence, file, program
+from tests.builders.examiner import examiner
 
 
 def mapped(checkout: Path) -> dict[str, dict[str, str]]:

@@ -10,9 +10,9 @@ from compliance.model.image import ImageConfig
 from compliance.model.outcome import Failed, Outcome, Passed, Unknown
 from controls.checks.sc_variant import CHECK as SC_VARIANT
 from controls.variant import declared_profile
-from tests.builders.evidence import ImageSpec, Node, evidence, image, program
 from tests.builders.elf import static_program as elf
-from tests.builders.evidence_examiner import examiner
+from tests.builders.evidence import ImageSpec, Node, evidence, image, program
+from tests.builders.examiner import examiner
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)
 DHI = "com.docker.dhi."

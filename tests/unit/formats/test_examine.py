@@ -75,7 +75,7 @@ def test_without_busyboxs_own_words_no_table_is_looked_for() -> None:
 
 def test_the_longest_ascending_run_is_the_applet_table() -> None:
     noise = b"\0".join((b"zz", b"aa", b"bb", b"yy", b"cc", b"dd", b"ee", b"ff", b"gg", b"hh"))
-    assert busybox_applets(noise + b"\0\1" + b"\0".join(APPLETS) + b"\0") == tuple(
+    assert busybox_applets(b"\0" + noise + b"\0\1\0" + b"\0".join(APPLETS) + b"\0") == tuple(
         name.decode() for name in sorted(APPLETS)
     )
 

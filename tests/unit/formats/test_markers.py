@@ -2,7 +2,7 @@
 
 import pytest
 
-from compliance.formats.markers import WINDOW, Marker, MarkerRule, MarkerSearch
+from compliance.formats.markers import CROWDED, TRIES_MAX, WINDOW, Marker, MarkerRule, MarkerSearch
 
 
 def rule(minimum: int, *markers: Marker, id_: str = "kind:tool") -> MarkerRule:
@@ -68,3 +68,18 @@ def test_a_marker_that_is_everywhere_is_refused() -> None:
 
 def test_without_rules_nothing_is_found() -> None:
     assert MarkerSearch(()).search(b"alpha").rules == ()
+
+
+def test_a_crowded_file_is_searched_to_its_end() -> None:
+    rules = (rule(1, marker(b"alpha")), rule(1, marker(b"omega"), id_="kind:last"))
+    content = b"alpha" * (WINDOW // 5 + 1) + b"." * WINDOW + b"omega"
+    assert len(content) > CROWDED
+    found = MarkerSearch(rules, (b"pha",), 3).search(content)
+    assert found.rules == ("kind:last", "kind:tool")
+    assert found.offsets == ((2, 7, 12),)
+
+
+def test_a_file_that_exhausts_an_expression_counts_as_having_the_marker() -> None:
+    never = rule(1, marker(b"abc", regex=rb"abc!"))
+    assert not holds(never, b"abc" * TRIES_MAX)
+    assert holds(never, b"abc" * (TRIES_MAX + 1))

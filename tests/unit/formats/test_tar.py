@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from compliance.errors import FormatError
 from compliance.formats import tar
 
-NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=("Cs",)), min_size=1, max_size=80)
+NAMES = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=80)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 FILES = st.dictionaries(PATHS, st.binary(max_size=2000), max_size=6)
 
@@ -86,7 +86,9 @@ def test_links_devices_and_xattrs_are_told() -> None:
     assert found[3].xattrs == {"security.capability": b"\x01\x02", "user.note": b"hello"}
 
 
-@pytest.mark.parametrize("options", [("--sparse-version=0.0",), ("--sparse-version=0.1",), ("--sparse-version=1.0",), ()])
+@pytest.mark.parametrize(
+    "options", [("--sparse-version=0.0",), ("--sparse-version=0.1",), ("--sparse-version=1.0",), ()]
+)
 def test_sparse_files_of_gnu_tar_read_as_their_content(options: tuple[str, ...], tmp_path: Path) -> None:
     content = bytearray(1_000_000)
     for at in (0, 70_000, 500_000, 999_000):

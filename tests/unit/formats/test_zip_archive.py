@@ -43,7 +43,9 @@ def test_other_methods_are_refused() -> None:
         read.read(member, 1000)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", b"no zip", archive({"a": b"x"})[:60]])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", b"no zip", archive({"a": b"x"})[:60]], ids=["empty", "magic", "text", "cut"]
+)
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(FormatError):
         list(ZipArchive(content).members())

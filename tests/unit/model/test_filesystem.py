@@ -26,7 +26,9 @@ TREE = tree(
 )
 
 
-@pytest.mark.parametrize("path", ["/bin/env", "bin/env", "/sbin/env", "/etc/alternatives/pager", "/out", "usr/../bin/./env"])
+@pytest.mark.parametrize(
+    "path", ["/bin/env", "bin/env", "/sbin/env", "/etc/alternatives/pager", "/out", "usr/../bin/./env"]
+)
 def test_links_are_followed_inside_the_root(path: str) -> None:
     found = TREE.resolve(path)
     assert found is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from compliance.errors import ExitCode
 from compliance.model.assessment import Assessment
 from compliance.model.outcome import Failed, Observation
 from reports import assessment_json, csv, pdf
@@ -237,6 +238,24 @@ def test_text_has_contrast(checkout: Path) -> None:
         assert contrast(pair["color"], pair.get("background", "#ffffff")) >= 4.5, name
     for name in (".passed .mark, .supported .mark, .satisfied .mark, .verified .mark", ".not-applicable .mark"):
         assert contrast("#ffffff", dict(colors[name])["background"]) >= 4.5, name
+
+
+def test_a_claim_that_label_and_annotation_make_alike_is_one_row() -> None:
+    plain = assessment()
+    name = "org.opencontainers.image.source"
+    assert plain.evidence.image.config is not None
+    image = replace(plain.evidence.image, annotations={name: plain.evidence.image.config.labels[name]})
+    text = html_of(assessment_json.document(replace(plain, evidence=replace(plain.evidence, image=image))))
+    assert text.count(f'<td class="mono">{name}</td>') == 1
+    assert "<td>label, annotation</td>" in text
+
+
+def test_what_decides_comes_first_on_the_summary() -> None:
+    plain = assessment()
+    open_ = replace(plain, summary=replace(plain.summary, outcome=ExitCode.NOT_DETERMINED))
+    failed, undetermined = html_of(assessment_json.document(plain)), html_of(assessment_json.document(open_))
+    assert failed.index('id="first"') < failed.index('id="open"')
+    assert undetermined.index('id="open"') < undetermined.index('id="first"')
 
 
 def test_the_report_can_be_made_again_by_the_printed_command(html: str) -> None:

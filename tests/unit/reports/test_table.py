@@ -34,6 +34,13 @@ def test_the_first_lines_say_the_verdict_and_what_to_do(document: Document) -> N
     assert first.startswith("Do first: SP-SECRET (critical).")
 
 
+def test_what_is_undetermined_comes_first_where_that_decides() -> None:
+    plain = assessment()
+    undetermined = replace(plain, summary=replace(plain.summary, outcome=ExitCode.NOT_DETERMINED))
+    second = render(assessment_json.document(undetermined), width=120).splitlines()[1]
+    assert second == "Find out first: SP-SIG (critical). no key and no identity was given to verify signatures with"
+
+
 def test_the_last_line_says_the_verdict_again(document: Document) -> None:
     assert "NOT SATISFIED" in render(document, width=100).rstrip("\n").splitlines()[-1]
 

@@ -5,6 +5,7 @@ import pytest
 from compliance.errors import ExitCode
 from compliance.model.outcome import Severity
 from reports import assessment_json, findings, wording
+from reports.document import Check
 from tests.builders.assessment import assessment
 
 
@@ -61,6 +62,24 @@ def test_the_gravest_failure_comes_first() -> None:
     severities = [check["severity"] for check in findings.failed(document)]
     assert severities == sorted(severities, key=findings.SEVERITIES.index)
     assert [check["id"] for check in findings.waived(document)] == ["IM-HEALTH"]
+
+
+def test_the_most_telling_observations_come_first_and_coverage_last() -> None:
+    check = assessment_json.document(assessment())["checks"][0]
+    possible, present = check["observations"][-1], check["observations"][0]
+    assert possible["verdict"] == "possible"
+    coverage = {**present, "kind": "coverage", "verdict": None}
+    mixed: Check = {**check, "observations": [coverage, possible, present]}  # type: ignore[list-item]
+    assert findings.telling(mixed) == [present, possible, coverage]
+    passed: Check = {**mixed, "outcome": "passed"}
+    assert findings.telling(passed) == passed["observations"]
+
+
+def test_a_path_is_not_said_twice() -> None:
+    observation = assessment_json.document(assessment())["checks"][0]["observations"][0]
+    assert wording.seen(observation) == ("/usr/bin/bash", "ELF executable with the markers of a shell")
+    observation["summary"] = "/usr/bin/bash is a shell"
+    assert wording.seen(observation) == ("", "/usr/bin/bash is a shell")
 
 
 @pytest.mark.parametrize(
