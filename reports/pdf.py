@@ -26,10 +26,13 @@ from reports import assessment_json, csv, findings, wording
 from reports.document import Attestation, Check, Control, Document, Observation, Signature
 
 EVIDENCE_MAX = 6
-"""Observations printed for one check."""
+"""Observations printed for one check; fewer where those of all checks would fill too many pages."""
+
+_EVIDENCE_TEXT_MAX = 60_000  # characters, about fifteen pages
 
 _FIRST_MAX = 4
 _ROWS_MAX = 40
+_SIGNED_MAX = 20
 _PLACES_MAX = 25
 _CLAIMS_MAX = 16
 _TYPES_MAX = 20
@@ -211,7 +214,8 @@ def _contents(document: Document) -> list[dict[str, object]]:
 
 def _results(document: Document) -> dict[str, object]:
     bearing = _bearing(document)
-    blocks = {check["id"]: _block(check, document, bearing.get(check["id"], [])) for check in document["checks"]}
+    most = _evidence_limit(document)
+    blocks = {check["id"]: _block(check, document, bearing.get(check["id"], []), most) for check in document["checks"]}
     failed, waived, undetermined = findings.failed(document), findings.waived(document), findings.undetermined(document)
     first = failed[:_FIRST_MAX]
     by_outcome = {
@@ -231,6 +235,16 @@ def _results(document: Document) -> dict[str, object]:
         "passed": by_outcome["passed"],
         "not_applicable": by_outcome["not-applicable"],
     }
+
+
+def _evidence_limit(document: Document) -> int:
+    """How many observations of each check can be printed: all of EVIDENCE_MAX, half of it, or one."""
+    told = [findings.telling(check) for check in document["checks"] if check["outcome"] != "passed"]
+    for limit in (EVIDENCE_MAX, EVIDENCE_MAX // 2):
+        printed = (_evidence(item, document) for items in told for item in items[:limit])
+        if sum(len(str(part)) for item in printed for part in item.values()) <= _EVIDENCE_TEXT_MAX:
+            return limit
+    return 1
 
 
 def _assessed(document: Document) -> str:
@@ -281,8 +295,9 @@ def _bar(parts: list[tuple[str, int]]) -> object:
     )
 
 
-def _block(check: Check, document: Document, bearing: list[Control]) -> dict[str, object]:
-    shown = findings.telling(check)[:EVIDENCE_MAX]
+def _block(check: Check, document: Document, bearing: list[Control], most: int) -> dict[str, object]:
+    """One check as its chapter prints it, with at most `most` observations."""
+    shown = findings.telling(check)[:most]
     return {
         "id": check["id"],
         "title": check["title"],
@@ -321,15 +336,15 @@ def _evidence(item: Observation, document: Document) -> dict[str, object]:
         layer = f"layer {layers.index(item['layer']) + 1} {wording.short_digest(item['layer'])}"
     size = "" if item["size"] is None else wording.size(item["size"])
     origin = (layer, size, item["verdict"], item["method"], item["package"], _sha256(item))
-    path, summary = item["path"] or "", _sentence(_shortened(item["summary"]))
+    path, summary = item["path"] or "", _sentence(_shortened(item["summary"], 240))
     begins = bool(path) and summary.startswith(f"{path} ")
     return {
         "path": _shortened(path),
         "begins": begins,
         "summary": summary.removeprefix(path) if begins else summary,
-        "value": _shortened(value) if value and value not in item["summary"] else None,
-        "names": _shortened(", ".join(names[:_NAMES_MAX]) + others) if names else None,
-        "origin": " · ".join(_shortened(fact) for fact in origin if fact),
+        "value": _shortened(value, 120) if value and value not in item["summary"] else None,
+        "names": _shortened(", ".join(names[:_NAMES_MAX]), 200) + others if names else None,
+        "origin": " · ".join(_shortened(fact, 160) for fact in origin if fact),
     }
 
 
@@ -459,7 +474,7 @@ def _config(document: Document) -> dict[str, str | None] | None:
         "working_directory": config["workingDir"],
         "ports": _shortened(", ".join(config["exposedPorts"])),
         "volumes": _shortened(", ".join(config["volumes"])),
-        "environment": ", ".join(_shortened(variable, 200) for variable in variables[:_ENVIRONMENT_MAX]) + more,
+        "environment": ", ".join(_shortened(variable, 120) for variable in variables[:_ENVIRONMENT_MAX]) + more,
         "on_build": _shortened("; ".join(config["onBuild"])),
         "created": f"{config['created']} (unsigned claim)" if config["created"] else None,
     }
@@ -560,7 +575,7 @@ def _signed(document: Document) -> dict[str, object]:
     return {
         "demand": _demand(document),
         "signed": [
-            {"title": title, "none": none, "rows": rows[:_ROWS_MAX], "more": len(rows) - _ROWS_MAX}
+            {"title": title, "none": none, "rows": rows[:_SIGNED_MAX], "more": len(rows) - _SIGNED_MAX}
             for title, none, rows in kinds
         ],
         "digests": checked[:_ROWS_MAX],
@@ -582,7 +597,7 @@ def _signature(what: str, signature: Signature) -> dict[str, object]:
         "title": what,
         "reason": _sentence(_shortened(signature["reason"])),
         "signer": _shortened(signature["identity"]) + issuer if signature["identity"] else key,
-        "details": _shortened(" ".join(filter(None, details)), 600),
+        "details": _shortened(" ".join(filter(None, details)), 480),
     }
 
 

@@ -181,8 +181,8 @@ class _Reading:
         # A filter or auxiliary object is loaded like a needed one (gABI's DT_FILTER, GNU ld.so).
         found.needed = strings(_DT_NEEDED, _DT_FILTER, _DT_AUXILIARY)
         found.soname = next(iter(strings(_DT_SONAME)), None)
-        found.rpath = tuple(part for text in strings(_DT_RPATH) for part in text.split(":") if part)
-        found.runpath = tuple(part for text in strings(_DT_RUNPATH) for part in text.split(":") if part)
+        found.rpath = tuple(part for text in strings(_DT_RPATH) if text for part in text.split(":"))
+        found.runpath = tuple(part for text in strings(_DT_RUNPATH) if text for part in text.split(":"))
 
     def notes(self) -> tuple[str | None, str | None]:
         """Build id (hex) and package note (JSON text)."""

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from compliance.errors import SourceError
 from compliance.formats.examine import Examiner
-from compliance.ingest.layers import NOT_READ, LayerContents, LayerEntry, LayerReader
+from compliance.ingest.layers import NOT_READ, Found, LayerContents, LayerEntry, LayerReader
 from compliance.ingest.limits import Limits
 from compliance.model.filesystem import FileKind, Unread
 from compliance.model.image import Image, Layer
@@ -71,14 +71,13 @@ class RootDirectory:
         """The whole folder as if it were one layer; other file systems mounted inside are not entered."""
         layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=0)
         reader = LayerReader(requests, examiner, limits, progress)
-        entries: list[LayerEntry] = []
-        unread: list[Unread] = []
+        found = Found()
         inodes: dict[tuple[int, int], str] = {}
         device = self.root.stat().st_dev
 
         def refused(error: OSError) -> None:
             inside = os.path.relpath(error.filename or str(self.root), self.root)
-            unread.append(Unread(path=inside, reason=f"can't be listed: {error.strerror}", layer=0))
+            found.unread.append(Unread(path=inside, reason=f"can't be listed: {error.strerror}", layer=0))
 
         for where, folders, files in os.walk(self.root, onerror=refused):
             folders.sort()
@@ -88,24 +87,25 @@ class RootDirectory:
                 try:
                     facts = os.lstat(full)
                 except OSError as error:
-                    unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
+                    found.unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
                     continue
                 if facts.st_dev != device:
-                    unread.append(Unread(path=inside, reason="another file system is mounted here", layer=0))
+                    found.unread.append(Unread(path=inside, reason="another file system is mounted here", layer=0))
                     if name in folders:
                         folders.remove(name)
                     continue
-                entry = self._entry(full, inside, facts, inodes, reader, unread)
+                entry = self._entry(full, inside, facts, inodes, reader, found)
                 if entry is not None:
-                    entries.append(entry)
+                    found.entries.append(entry)
         return LayerContents(
             layer=layer,
-            entries=tuple(entries),
+            entries=tuple(found.entries),
             whiteouts=(),
             opaque=(),
-            unread=tuple(unread),
+            unread=tuple(found.unread),
+            unkept=tuple(found.unkept),
             notices=(),
-            inflated_size=sum(entry.size for entry in entries),
+            inflated_size=sum(entry.size for entry in found.entries),
         )
 
     def _entry(
@@ -115,7 +115,7 @@ class RootDirectory:
         facts: os.stat_result,
         inodes: dict[tuple[int, int], str],
         reader: LayerReader,
-        unread: list[Unread],
+        found: Found,
     ) -> LayerEntry | None:
         kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
         if kind is None:
@@ -130,9 +130,9 @@ class RootDirectory:
             if hard_link is None:
                 try:
                     with _open_regular(full) as stream:
-                        reading, kept = reader.file(inside, facts.st_size, stream, 0, unread)
+                        reading, kept = reader.file(inside, facts.st_size, stream, 0, found)
                 except OSError as error:
-                    unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
+                    found.unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
             else:
                 kept = reader.asked(inside)
         return LayerEntry(

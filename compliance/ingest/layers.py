@@ -13,7 +13,7 @@ from compliance.formats.examine import Examiner
 from compliance.formats.globs import PathMatcher
 from compliance.ingest.compression import PLAIN, Inflater
 from compliance.ingest.limits import Limits
-from compliance.model.filesystem import FileFacts, FileKind, Unread
+from compliance.model.filesystem import FileFacts, FileKind, Unkept, Unread
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
 
@@ -78,6 +78,7 @@ class LayerContents:
     whiteouts: tuple[str, ...]
     opaque: tuple[str, ...]
     unread: tuple[Unread, ...]
+    unkept: tuple[Unkept, ...]
     notices: tuple[str, ...]
     inflated_size: int
 
@@ -89,13 +90,14 @@ class _Wanted:
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """What was found in a layer so far."""
 
     entries: list[LayerEntry] = field(default_factory=list)
     whiteouts: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
+    unkept: list[Unkept] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
     def hides(self, path: str) -> bool:
@@ -178,7 +180,7 @@ class LayerReader:
         return replace(contents, notices=tuple(notices), inflated_size=inflater.inflated_size)
 
     def _entries(self, layer: Layer, reader: tar.TarReader) -> LayerContents:
-        found = _Found()
+        found = Found()
         for member in reader:
             self._entries_left -= 1
             if self._entries_left < 0:
@@ -198,12 +200,13 @@ class LayerReader:
             whiteouts=tuple(found.whiteouts),
             opaque=tuple(found.opaque),
             unread=tuple(found.unread),
+            unkept=tuple(found.unkept),
             notices=tuple(found.notices),
             inflated_size=0,
         )
 
     def _entry(
-        self, path: str, member: tar.TarEntry, reader: tar.TarReader, layer: int, found: _Found
+        self, path: str, member: tar.TarEntry, reader: tar.TarReader, layer: int, found: Found
     ) -> LayerEntry | None:
         hard_link: str | None = None
         kind = _KINDS.get(member.type)
@@ -221,7 +224,7 @@ class LayerReader:
         if hard_link is not None:
             kept = self.asked(path)
         elif kind is FileKind.REGULAR:
-            reading, kept = self.file(path, member.size, reader, layer, found.unread)
+            reading, kept = self.file(path, member.size, reader, layer, found)
         xattrs = member.xattrs
         return LayerEntry(
             path,
@@ -239,7 +242,7 @@ class LayerReader:
         )
 
     def file(
-        self, path: str, size: int, stream: Readable, layer: int, unread: list[Unread]
+        self, path: str, size: int, stream: Readable, layer: int, found: Found
     ) -> tuple[FileReading, tuple[tuple[str, object], ...]]:
         """Digests, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
         asking = self._asking(path)
@@ -249,8 +252,8 @@ class LayerReader:
             content = stream.read(size)
             digests = _Digests(path, content)
             facts = self._examiner.examine(content) if examinable else None
-            return digests.reading(facts), self._keep(path, content, asking, layer, unread)
-        unread.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
+            return digests.reading(facts), self._keep(path, content, asking, layer, found.unkept)
+        found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
         head = stream.read(_WHOLE)
         digests = _Digests(path, head)
         program = head.startswith(_PROGRAM_HEADS)
@@ -261,7 +264,7 @@ class LayerReader:
                 held.append(piece)
         if program and not examinable:
             reason = f"program of {size} bytes: above {self._limits.examined_bytes} only digested, not examined"
-            unread.append(Unread(path=path, reason=reason, layer=layer))
+            found.unread.append(Unread(path=path, reason=reason, layer=layer))
         facts = self._examiner.examine(b"".join(held)) if held is not None else None
         return digests.reading(facts), ()
 
@@ -275,14 +278,14 @@ class LayerReader:
         return tuple(wanted for wanted in self._wanted if wanted.matcher.matches(path))
 
     def _keep(
-        self, path: str, content: bytes, asking: tuple[_Wanted, ...], layer: int, unread: list[Unread]
+        self, path: str, content: bytes, asking: tuple[_Wanted, ...], layer: int, unkept: list[Unkept]
     ) -> tuple[tuple[str, object], ...]:
         kept: list[tuple[str, object]] = []
         whole = False
         for wanted in asking:
             request = wanted.request
             if len(content) > request.max_size:
-                unread.append(_too_large(path, len(content), request, layer))
+                unkept.append(_too_large(path, len(content), request, layer))
             elif request.reduce is None:
                 kept.append((request.name, content))
                 whole = True
@@ -290,7 +293,7 @@ class LayerReader:
                 try:
                     kept.append((request.name, request.reduce(content)))
                 except FormatError as error:
-                    unread.append(Unread(path=path, reason=str(error), layer=layer))
+                    unkept.append(Unkept(path=path, request=request.name, reason=str(error), layer=layer))
         if content.startswith(b"#!") and len(content) <= self._limits.script_bytes:
             kept.append((SCRIPTS, content))
             whole = True
@@ -326,8 +329,9 @@ def _says_otherwise(media_type: str, compression: str) -> bool:
     return said in ("gzip", "zstd", "tar") and said != {"plain": "tar"}.get(compression, compression)
 
 
-def _too_large(path: str, size: int, request: ContentRequest, layer: int) -> Unread:
-    return Unread(path=path, reason=f"{size} bytes: {request.name} reads at most {request.max_size}", layer=layer)
+def _too_large(path: str, size: int, request: ContentRequest, layer: int) -> Unkept:
+    reason = f"{size} bytes: {request.name} reads at most {request.max_size}"
+    return Unkept(path=path, request=request.name, reason=reason, layer=layer)
 
 
 def _shown(name: str) -> str:

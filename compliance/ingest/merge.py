@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from compliance.ingest.layers import LayerContents, LayerEntry
-from compliance.model.filesystem import Captured, FileEntry, FileKind, FileTree, Residue, Unread
+from compliance.model.filesystem import Captured, FileEntry, FileKind, FileTree, Residue, Unkept, Unread
 
 
 class TreeBuilder:
@@ -23,6 +23,7 @@ class TreeBuilder:
         self._asked: dict[str, tuple[str, ...]] = {}
         self._residue: dict[tuple[str, int], Residue] = {}
         self._unread: list[Unread] = []
+        self._unkept: list[Unkept] = []
         self._inode = 0
         self.notices: list[str] = []
 
@@ -40,12 +41,14 @@ class TreeBuilder:
         for entry in contents.entries:
             self._add(entry, index, lower)
         self._unread.extend(contents.unread)
+        self._unkept.extend(contents.unkept)
         self.notices.extend(contents.notices)
 
     def finish(self, extra_unread: Iterable[Unread] = ()) -> FileTree:
         """The merged tree. Unread places of files that an upper layer hides are no gaps in it."""
         entries = {path: self._entries[path] for path in sorted(self._entries)}
-        unread = [item for item in self._unread if self._matters(item)]
+        unread = tuple(item for item in self._unread if self._matters(item))
+        unkept = [item for item in self._unkept if self._matters(item)]
         captured: dict[str, list[Captured]] = {}
         for path in sorted(self._asked):
             entry = entries[path]
@@ -56,16 +59,17 @@ class TreeBuilder:
                 if value is not None:
                     captured.setdefault(name, []).append(Captured(entry=entry, value=value))
                 elif entry.size:
-                    reason = f"a hard link whose content was not kept for {name}"
-                    unread.append(Unread(path=path, reason=reason, layer=entry.layer))
+                    reason = "a hard link to a file whose content was not kept"
+                    unkept.append(Unkept(path=path, request=name, reason=reason, layer=entry.layer))
         return FileTree(
             entries,
             captured={name: tuple(items) for name, items in captured.items()},
             unread=(*unread, *extra_unread),
+            unkept=tuple(unkept),
             residue=tuple(self._residue[key] for key in sorted(self._residue)),
         )
 
-    def _matters(self, item: Unread) -> bool:
+    def _matters(self, item: Unread | Unkept) -> bool:
         """Whether a gap is in the merged tree: not if another layer hid or replaced its file."""
         entry = self._entries.get(item.path)
         hidden = item.layer is not None and (item.path, item.layer) in self._residue

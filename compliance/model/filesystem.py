@@ -130,6 +130,16 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unkept:
+    """A file whose bytes were read and examined, but whose content a request did not get (too large, malformed)."""
+
+    path: str
+    request: str
+    reason: str
+    layer: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Residue:
     """A regular file that a lower layer ships and an upper layer hides: gone from the tree, not from the image."""
 
@@ -160,11 +170,13 @@ class FileTree:
         *,
         captured: Mapping[str, tuple[Captured, ...]] | None = None,
         unread: tuple[Unread, ...] = (),
+        unkept: tuple[Unkept, ...] = (),
         residue: tuple[Residue, ...] = (),
     ) -> None:
         """`entries` by path, sorted; `captured` by request name."""
         self.entries: Mapping[str, FileEntry] = MappingProxyType(dict(entries))
         self.unread = unread
+        self.unkept = unkept
         self.residue = residue
         self._captured = dict(captured or {})
         self._children: dict[str, list[str]] | None = None

@@ -15,7 +15,7 @@ class ContentRequest:
 
     Globs are over paths without a leading slash: ``*`` and ``?`` stay inside one part, ``**/`` is any number of
     parts (none too), ``**`` at the end everything below; ``{a,b}`` alternatives. A file above `max_size` bytes
-    is not kept, which is recorded as an Unknown, never passed over.
+    is not kept, which is recorded in the tree's `unkept`, never passed over.
 
     With `reduce` the bytes are turned into a small value at once and not kept (archives of hundreds of MB);
     it must not do I/O, and may raise FormatError.

@@ -45,7 +45,9 @@ def take_inventory(tree: FileTree, catalogers: Sequence[Cataloger] = CATALOGERS)
     real = _RealPaths(tree)
     owners = _owners(found, real)
     packages = _merge(_with_owner(package, owners) for package in found)
+    asked = {request.name for request in requests()}
     unknowns = {Unknown(path=unread.path, reason=unread.reason) for unread in tree.unread}
+    unknowns.update(Unknown(path=gap.path, reason=gap.reason) for gap in tree.unkept if gap.request in asked)
     unknowns.update(unknown for result in results for unknown in result.unknowns)
     return Inventory(
         packages=packages,

@@ -70,7 +70,8 @@ def test_content_of_a_hard_link_is_found_under_the_name_that_was_asked_for() -> 
     tree, _ = merged({"opt/real": "v", "etc/app.conf": file(same_as="opt/real")}, requests=(wanted,))
     # The bytes were not kept when opt/real streamed by: that is said, never passed over.
     assert tree.captured("conf") == ()
-    assert [item.path for item in tree.unread] == ["etc/app.conf"]
+    assert [(item.path, item.request) for item in tree.unkept] == [("etc/app.conf", "conf")]
+    assert tree.wholly_read
     both = ContentRequest(name="conf", globs=("etc/app.conf", "opt/real"))
     tree, _ = merged({"opt/real": "v", "etc/app.conf": file(same_as="opt/real")}, requests=(both,))
     assert [item.entry.path for item in tree.captured("conf")] == ["etc/app.conf", "opt/real"]
@@ -78,13 +79,14 @@ def test_content_of_a_hard_link_is_found_under_the_name_that_was_asked_for() -> 
 
 
 def test_gap_in_a_file_that_an_upper_layer_hides_is_no_gap() -> None:
-    small = ContentRequest(name="db", globs=("db",), max_size=2)
+    small = ContentRequest(name="small", globs=("db",), max_size=2)
     tree, _ = merged({"db": "large"}, requests=(small,))
-    assert not tree.wholly_read
+    assert [(item.path, item.request) for item in tree.unkept] == [("db", "small")]
+    assert tree.wholly_read, "its bytes were read, only its content was not kept"
     tree, _ = merged({"db": "large"}, {".wh.db": ""}, requests=(small,))
-    assert tree.wholly_read
+    assert tree.unkept == ()
     tree, _ = merged({"db": "large"}, {"db": "ok"}, requests=(small,))
-    assert tree.wholly_read
+    assert tree.unkept == ()
 
 
 def test_root_entry_keeps_the_tree() -> None:
