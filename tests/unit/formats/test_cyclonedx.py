@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -299,20 +298,3 @@ def test_any_text_gives_a_valid_document(
         locations=(Location(path=path, layer=7),),
     )
     valid(inventory(stated))
-
-
-def many(number: int) -> Inventory:
-    packages = [package(f"p{index:05}", supplier="A <a@b.org>", source_name=f"s{index}") for index in range(number)]
-    return inventory(*packages, edges=tuple((f"p{n:05}", f"p{n + 1:05}") for n in range(number - 1)))
-
-
-def cpu(found: Inventory) -> float:
-    start = time.process_time()
-    write(found)
-    return time.process_time() - start
-
-
-def test_time_grows_with_the_number_of_components_not_its_square() -> None:
-    write(many(1))  # imports
-    small, large = many(500), many(4_000)
-    assert cpu(large) < 8 * 3 * min(cpu(small) for _ in range(3))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,28 +167,6 @@ def test_catalogers_have_their_own_ids() -> None:
 
 def test_an_empty_tree_has_an_empty_inventory() -> None:
     assert take_inventory(tree({})) == Inventory(packages=())
-
-
-def many(number: int) -> tuple[Package, ...]:
-    return tuple(
-        package(
-            f"p{index}", depends=(f"p{index + 1}", "virtual | p0"), files=tuple(f"d/f{index}-{n}" for n in range(5))
-        )
-        for index in range(number)
-    )
-
-
-def cpu(number: int) -> float:
-    packages, files = many(number), tree({})
-    start = time.process_time()
-    take_inventory(files, [Given(packages)])
-    return time.process_time() - start
-
-
-def test_time_grows_with_the_number_of_packages_not_its_square() -> None:
-    small = min(cpu(2_000) for _ in range(3))
-    large = min(cpu(16_000) for _ in range(2))
-    assert large < 8 * 3 * small
 
 
 def test_importing_the_inventory_is_light(checkout: Path) -> None:
