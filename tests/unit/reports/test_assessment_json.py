@@ -1,3 +1,5 @@
+"""The assessment document: its keys, its schema, and that nothing hostile survives in it."""
+
 import json
 import typing
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""findings.csv: one row an observation, safe to open in a spreadsheet."""
+
 import csv
 import io
 from collections.abc import Callable

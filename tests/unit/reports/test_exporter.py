@@ -1,3 +1,5 @@
+"""The registry of formats."""
+
 import subprocess
 import sys
 

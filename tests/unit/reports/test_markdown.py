@@ -1,3 +1,5 @@
+"""The summary for CI jobs."""
+
 from collections.abc import Callable
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""OSCAL results and plan against their schemas and the rules that no schema has."""
+
 import json
 from collections.abc import Callable
 from dataclasses import replace

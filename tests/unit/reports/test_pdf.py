@@ -1,3 +1,5 @@
+"""The audit report: what its pages say, what it carries, and that its bytes repeat."""
+
 import hashlib
 import os
 import re

@@ -1,3 +1,5 @@
+"""Files embedded in a PDF are read back, whoever made it."""
+
 import contextlib
 import random
 import zlib

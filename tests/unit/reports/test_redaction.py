@@ -1,3 +1,5 @@
+"""Values that may be secrets are not written down."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

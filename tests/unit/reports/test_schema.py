@@ -1,3 +1,5 @@
+"""The JSON Schema reader, against an independent validator."""
+
 import copy
 import json
 from typing import Any

@@ -1,3 +1,5 @@
+"""The summary in the terminal."""
+
 from collections.abc import Callable
 from dataclasses import replace
 

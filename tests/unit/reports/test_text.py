@@ -1,3 +1,5 @@
+"""Texts cleaned of what would harm a reader."""
+
 import unicodedata
 
 from hypothesis import given

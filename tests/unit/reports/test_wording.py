@@ -1,3 +1,5 @@
+"""The sentences that reports share."""
+
 from dataclasses import replace
 
 import pytest
