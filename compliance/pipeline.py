@@ -290,7 +290,7 @@ def _attestations(document: Document, files: Mapping[str, bytes], signer: Signin
     from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REFERENCE_ATTESTATION, SIGNING_KEY, describe
     from reports import attestation
 
-    described = (describe(path, content) for path, content in files.items())
+    described = (describe(path, content) for path, content in {**files, SIGNING_KEY: signer.public_pem}.items())
     referenced = [
         attestation.ReferencedFile(path=file.path, sha256=file.sha256, media_type=file.media_type) for file in described
     ]

@@ -40,7 +40,6 @@ class Programs:
     def __init__(self, tree: FileTree) -> None:
         """Goes through `tree` once."""
         self.tree = tree
-        self.regular = 0
         self.elf = 0
         self.scripts = 0
         self.links_cut = False
@@ -53,10 +52,10 @@ class Programs:
                 self._regular(entry, found)
             elif entry.kind is FileKind.SYMLINK and self.is_program_place(entry.path):
                 self._links.setdefault(entry.name, []).append(entry.path)
+        self.regular = len({entry.inode for entry in tree.regular()})
         self.all: tuple[Program, ...] = tuple(Program(entry, tuple(paths)) for entry, paths in found.values())
 
     def _regular(self, entry: FileEntry, found: dict[int, tuple[FileEntry, list[str]]]) -> None:
-        self.regular += 1
         facts = entry.facts
         if facts is None and not (entry.executable and self.is_program_place(entry.path)):
             return

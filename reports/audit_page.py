@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports import findings, wording
-from reports.document import Attestation, Check, Control, Document, Observation, Signature
+from reports.document import Attestation, Check, Control, Document, Observation, Signature, Subject
 
 EVIDENCE_MAX = 6
 """Observations printed for one check; fewer where those of all checks would fill too many pages."""
@@ -124,10 +124,10 @@ def _cover(document: Document) -> dict[str, object]:
     subject, summary, tool = document["subject"], document["summary"], document["tool"]
     short = wording.short_digest(subject["digest"], 16)
     return {
-        "title": f"Assessment of {_shortened(subject['reference'], 120)}",
-        "reference": _shortened(subject["reference"].removeprefix("registry:"), 180),
+        "title": f"Assessment of {_shortened(_named(subject), 120)}",
+        "reference": _shortened(_named(subject), 180),
         "counts": _outcome_counts(document),
-        "short_reference": _shortened(subject["reference"].removeprefix("registry:"), 75),
+        "short_reference": _shortened(_named(subject), 75),
         "short_digest": short,
         "tool": f"{tool['name']} {tool['version']}",
         "profile_source": wording.PROFILE_SOURCES[document["profile"]["source"]],
@@ -138,6 +138,11 @@ def _cover(document: Document) -> dict[str, object]:
         },
         "reproduce": _reproduce(document),
     }
+
+
+def _named(subject: Subject) -> str:
+    """The reference as a heading: without the prefix that says nothing and the digest that stands beside it."""
+    return subject["reference"].removeprefix("registry:").removesuffix(f"@{subject['digest']}")
 
 
 def _outcome_counts(document: Document) -> str:
@@ -223,7 +228,7 @@ def _assessed(document: Document) -> str:
     platform = f" for {subject['platform']}" if subject["platform"] else ""
     whole = "All were read to their end" if coverage["whollyRead"] else "Not all could be read (see Limits)"
     return (
-        f"{_shortened(subject['reference'].removeprefix('registry:'), 160)}{platform} was assessed: the bytes with "
+        f"{_shortened(_named(subject), 160)}{platform} was assessed: the bytes with "
         f"digest {subject['digest']}. They hold {wording.count(coverage['files'], 'file')} "
         f"({wording.size(coverage['bytes'])}) in {wording.count(len(subject['layers']), 'layer')}. {whole}, and "
         f"{wording.count(document['inventory']['packages'], 'package')} were found in them. The image was held against "

@@ -145,9 +145,9 @@ def integrity_of(image: Image, *, layers_read: bool) -> Integrity:
     if image.config_digest is not None:
         checked.append(("config", _same(image.config_digest, image.config_bytes, "config")))
     for layer in image.layers if layers_read else ():
-        checked.append((f"layer {layer.index}", layer.digest))
+        checked.append((f"layer {layer.index + 1}", layer.digest))
         if layer.diff_id != layer.digest:
-            checked.append((f"layer {layer.index}, uncompressed", layer.diff_id))
+            checked.append((f"layer {layer.index + 1}, uncompressed", layer.diff_id))
     return Integrity(checked=tuple(checked))
 
 

@@ -219,9 +219,9 @@ def test_integrity_lists_every_digest_that_was_recomputed() -> None:
         ("index", image.index_digest),
         ("manifest", DIGEST),
         ("config", image.config_digest),
-        ("layer 0", image.layers[0].digest),
-        ("layer 0, uncompressed", image.layers[0].diff_id),
-        ("layer 1", image.layers[1].digest),
+        ("layer 1", image.layers[0].digest),
+        ("layer 1, uncompressed", image.layers[0].diff_id),
+        ("layer 2", image.layers[1].digest),
     )
 
 
