@@ -18,10 +18,14 @@ def _none() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A file that proves a package: its path in the tree and the layer (index) that wrote it."""
+    """A file that proves a package: its path in the tree and the layer (index) that wrote it.
+
+    `inner` is the place inside an archive (``WEB-INF/lib/a.jar``, nested ones joined by ``!/``).
+    """
 
     path: str
     layer: int
+    inner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,9 @@ class Package:
     database says (without leading slash); `depends` the names it declares to need, in the ecosystem's words;
     `provides` further names that satisfy such a need; `parent` the purl of a package that contains this one
     (a jar in a jar, a Python package owned by a deb). `digests` are (algorithm, hex) pairs about the package's
-    own bytes, with algorithm names of CycloneDX (SHA-256, MD5 …).
+    own bytes, with algorithm names of CycloneDX (SHA-256, MD5 …). `declared` packages are only stated by a lock
+    file or manifest: nothing in the image shows that they are installed. `confidence` below 1 says how sure the
+    identity is when part of it was inferred (a Maven group guessed from a manifest), and `inferred` what.
     """
 
     name: str
@@ -62,6 +68,10 @@ class Package:
     files: tuple[str, ...] = ()
     file_digests: Mapping[str, str] = field(default_factory=_none)  # path -> "md5:…", "sha256:…" as the database says
     parent: str | None = None
+    cpes: tuple[str, ...] = ()
+    declared: bool = False
+    confidence: float = 1.0
+    inferred: str | None = None
 
 
 class RelationshipKind(StrEnum):
