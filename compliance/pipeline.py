@@ -12,8 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.formats.examine import Examines
+from compliance.ingest.layer_cache import LayerCache
+from compliance.ingest.layers import Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
-from compliance.ingest.read import Progress, read_tree
+from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.evidence import Evidence, Profile, ProfileSource, Variant
 from compliance.model.image import Image, ImageConfig
@@ -59,6 +62,7 @@ class Options:
     now: datetime
     effective: datetime | None = None
     limits: Limits = DEFAULT_LIMITS
+    cache: LayerCache | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +100,7 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
     from controls.registry import CHECKS
 
     library = load_library(options.frameworks)
-    evidence = gather(reference, options, watcher, (request for check in CHECKS for request in check.requests))
+    evidence = gather(reference, options, watcher, [request for check in CHECKS for request in check.requests])
     results = run_checks(CHECKS, evidence)
     moment = options.effective or options.now
     return Assessment(
@@ -116,30 +120,35 @@ def gather(
     reference: str,
     options: Options,
     watcher: Watcher | None = None,
-    requests: Iterable[ContentRequest] = (),
+    requests: Iterable[ContentRequest] | None = None,
 ) -> Evidence:
-    """Read, inventory and verify the image, for whatever looks at the evidence afterwards."""
-    from compliance.formats.examine import Examiner
+    """Read, inventory and verify the image, for whatever looks at the evidence afterwards.
+
+    `requests` are what checks want; without any (None) only what states packages is looked at, which is faster,
+    and no check may be run on the evidence.
+    """
     from compliance.sbom.inventory import requests as inventory_requests
     from compliance.sbom.inventory import take_inventory
-    from controls.knowledge import marker_rules
     from controls.variant import declared_profile
 
     watcher = watcher or Watcher()
-    wanted = tuple({request.name: request for request in (*inventory_requests(), *requests)}.values())
+    reads = Reads.INVENTORY if requests is None else Reads.EVIDENCE
+    wanted = tuple({request.name: request for request in (*inventory_requests(), *(requests or ()))}.values())
     source = open_source(parse_reference(reference))
     try:
         image = source.image(options.platform)
         watcher.stage(Stage(name="reading layers", total=sum(layer.size for layer in image.layers)))
-        progress: Progress = watcher.advance
-        image, tree = read_tree(
-            source,
-            image,
-            (*wanted, *_implied(image.config)),
-            Examiner(marker_rules()),
+        examiner, rules = _examiner(reads)
+        reading = Reading(
+            requests=wanted if reads is Reads.INVENTORY else (*wanted, *_implied(image.config)),
+            examiner=examiner,
+            reads=reads,
+            rules=rules,
             limits=options.limits,
-            progress=progress,
+            progress=watcher.advance,
+            cache=options.cache,
         )
+        image, tree = read_tree(source, image, reading)
     finally:
         source.close()
     watcher.stage(Stage(name="taking inventory"))
@@ -157,6 +166,18 @@ def gather(
         profile=declared if asked is None else Profile(variant=asked, source=ProfileSource.FLAG),
         assessed_at=options.effective or options.now,
     )
+
+
+def _examiner(reads: Reads) -> tuple[Examines, str]:
+    """What looks into programs, and what identifies its rules."""
+    from compliance.formats.examine import Examiner, PackageExaminer
+
+    if reads is Reads.INVENTORY:
+        return PackageExaminer(), ""
+    from controls.knowledge import marker_rules
+
+    rules = marker_rules()
+    return Examiner(rules), repr(rules)
 
 
 def open_image(reference: str, options: Options) -> Image:

@@ -27,6 +27,12 @@ def _demand(path: Path, what: str) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers are cached for one test only, and nowhere that belongs to the user."""
+    monkeypatch.setenv("HULLMARK_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The root of the checkout."""

@@ -25,6 +25,7 @@ def add_image(parser: Parser) -> None:
     parser.add_argument("image", metavar="IMAGE", help=IMAGE)
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
     add_time(parser)
+    parser.add_argument("--no-cache", action="store_true", help="neither use nor fill the layer cache")
     parser.add_argument(
         "--offline", action="store_true", help="touch no network (this version never does, whatever the image)"
     )
@@ -90,6 +91,7 @@ def trust_of(values: Namespace) -> Trust:
 
 def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     """The options that every run on an image has: platform, trust and the run's single clock."""
+    from compliance.ingest.layer_cache import LayerCache, default_folder
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust
 
@@ -97,6 +99,7 @@ def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     return Options(
         platform=platform,
         trust=trust or Trust(),
+        cache=None if getattr(values, "no_cache", False) else LayerCache(default_folder()),
         now=datetime.now(UTC).replace(microsecond=0),
         effective=values.effective_time or _source_date_epoch(),
     )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from math import log2
+from typing import Protocol
 
 from compliance.formats import go_buildinfo, multicall
 from compliance.formats.elf import MAGIC, Layout, read_elf
@@ -26,6 +28,28 @@ _LIBRARY = re.compile(rb"lib[\w.+-]{1,120}?\.so(?:\.\d{1,9}){0,4}")
 _EXTRA_OFFSETS_MAX = 8192
 _ZIP_END = b"PK\x05\x06"
 _ZIP_END_SIZE_MAX = 22 + 0xFFFF
+
+
+class Examines(Protocol):
+    """Reads one whole file; None for what there is nothing to say of."""
+
+    def examine(self, content: bytes) -> FileFacts | None:
+        """The facts of one whole file."""
+        ...
+
+
+class PackageExaminer:
+    """Only what states packages: Go build info, a package note, Rust's audit data. None for every other file."""
+
+    def examine(self, content: bytes) -> FileFacts | None:
+        """See Examines."""
+        if content[:4] != MAGIC:
+            return None
+        elf, layout = read_elf(content)
+        go = go_buildinfo.read_go_buildinfo(content, layout, _places(content, go_buildinfo.MAGIC))
+        if go is None and elf.rust_audit is None and elf.package_note is None:
+            return None
+        return FileFacts(elf=replace(elf, go=go))
 
 
 class Examiner:
@@ -60,6 +84,16 @@ class Examiner:
             applets=applets,
             packer=_packer(content, elf, layout, packed),
         )
+
+
+def _places(content: bytes, literal: bytes) -> Iterator[int]:
+    """Where `literal` stands; a program that looks for it has it among its constants too."""
+    at = content.find(literal)
+    for _ in range(_EXTRA_OFFSETS_MAX):
+        if at < 0:
+            return
+        yield at
+        at = content.find(literal, at + 1)
 
 
 def _shebang(content: bytes) -> str:

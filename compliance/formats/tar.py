@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from compliance.errors import FormatError
 
 BLOCK = 512
 EXTENDED_HEADER_MAX = 2**20
 """Bytes of one pax or long-name header. Linux limits all xattrs of a file to 64 KiB and a path to 4 KiB."""
+SKIP_AT_ONCE = 2**20
+"""Bytes passed over in one step: a header may claim petabytes."""
 SPARSE_PIECES_MAX = 2**16
 """Data segments of one sparse file; more is an attack on the map, not a file."""
 
@@ -52,16 +54,33 @@ class _Sparse:
     segments: tuple[tuple[int, int], ...]
 
 
+class Stream(Protocol):
+    """The bytes of a tar. Each answers for exactly `size` bytes, fewer only at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes."""
+        ...
+
+    def peek(self, size: int, /) -> bytes:
+        """The next bytes, which stay where they are; `size` is small."""
+        ...
+
+    def skip(self, size: int, /) -> int:
+        """Pass over bytes; how many there were."""
+        ...
+
+
 class TarReader:
-    """Iterates over the members of a tar that `read(n)` hands out: exactly n bytes, fewer only at the end.
+    """Iterates over the members of a tar.
 
     The content of the current member is read with `read` before the next is asked for; what is
     not read is skipped. Raises FormatError (code ``layer-corrupt``) on anything that is not a tar.
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, stream: Stream) -> None:
         """Start at the first header."""
-        self._take = read
+        self._stream = stream
+        self._take = stream.read
         self._stored = 0  # bytes of the current member that are still in the stream
         self._padding = 0
         self._sparse: _Sparse | None = None
@@ -173,6 +192,10 @@ class TarReader:
             size -= len(part)
         return b"".join(parts)
 
+    def peek(self, size: int) -> bytes | None:
+        """The first bytes of the current member, which stay where they are; None where that can't be done (holes)."""
+        return None if self._sparse is not None else self._stream.peek(min(size, self._stored))
+
     def _sparse_part(self, sparse: _Sparse, size: int) -> bytes:
         """A run of zeros or of data at the current place of a sparse file."""
         while self._segments and self._segments[0][1] == 0:
@@ -197,11 +220,14 @@ class TarReader:
             yield data
 
     def _skip(self) -> None:
-        for _ in self._data(self._stored, 2**20):
-            pass
-        if self._padding and len(self._take(self._padding)) < self._padding:
-            raise _corrupt("the tar ends inside a file")
-        self._padding = 0
+        """Pass over what is left of the current member."""
+        left = self._stored + self._padding
+        while left:
+            passed = self._stream.skip(min(left, SKIP_AT_ONCE))
+            if not passed:
+                raise _corrupt("the tar ends inside a file")
+            left -= passed
+        self._stored = self._padding = 0
 
     def _pax_sparse(self, pax: Mapping[str, bytes]) -> _Sparse:
         """GNU tar manual, "Sparse Formats": 0.1 keeps the map in the header, 1.0 before the data."""

@@ -5,60 +5,92 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
-import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from compliance.errors import FormatError, IntegrityError, LimitError, SourceError
+from compliance.errors import FormatError, IntegrityError, SourceError
 from compliance.formats import oci
+from compliance.formats.tar import HARD_LINK, REGULAR, SYMLINK, TarReader
 from compliance.ingest.blobs import missing, read_small
 from compliance.ingest.compression import PLAIN, Inflater, sniff
-from compliance.ingest.limits import DEFAULT_LIMITS, Limits
+from compliance.ingest.limits import DEFAULT_LIMITS, Limits, exceeded
 from compliance.ingest.oci_layout import OciLayout
 from compliance.ingest.source import Source
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform, Scheme, is_digest
 
-_MEMBERS_MAX = 100_000
-_LINKS_MAX = 8
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """Where a file's bytes are in the archive, or which member has them."""
+
+    offset: int
+    size: int
+    link: str | None
+
+
+class _InPlace:
+    """A file as the stream that a tar is read from: contents are passed over without being read."""
+
+    def __init__(self, stream: BinaryIO, end: int) -> None:
+        self._stream, self._end = stream, end
+        self.read = stream.read
+
+    def peek(self, size: int) -> bytes:
+        at = self._stream.tell()
+        data = self._stream.read(size)
+        self._stream.seek(at)
+        return data
+
+    def skip(self, size: int) -> int:
+        at = self._stream.tell()
+        return self._stream.seek(min(at + size, self._end)) - at
 
 
 class TarBlobs:
     """Blobs (see blobs.Blobs) inside a tar file, read in place."""
 
-    def __init__(self, stream: BinaryIO, where: str) -> None:
-        """Index the members of `stream`. Raises FormatError (``archive-corrupt``)."""
+    def __init__(self, stream: BinaryIO, where: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Index the members of `stream`. Raises FormatError (``archive-corrupt``), LimitError."""
         self._stream = stream
         self._where = where
-        self._members: dict[str, tarfile.TarInfo] = {}
-        try:
-            archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115 - lives as long as this object
-            for count, member in enumerate(archive):
-                if count >= _MEMBERS_MAX:
-                    raise LimitError(f"more than {_MEMBERS_MAX} members", code="limit-exceeded", where=where)
-                self._members[posixpath.normpath(member.name.lstrip("/"))] = member
-        except (tarfile.TarError, ValueError, EOFError, OverflowError) as error:
-            raise FormatError(f"not a tar archive ({error})", code="archive-corrupt", where=where) from None
+        self._limits = limits
         self._end = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        try:
+            self._members = dict(self._index())
+        except FormatError as error:
+            raise FormatError(f"not a tar archive: {error.message}", code="archive-corrupt", where=where) from None
+
+    def _index(self) -> Iterator[tuple[str, _Member]]:
+        for count, entry in enumerate(TarReader(_InPlace(self._stream, self._end))):
+            if count >= self._limits.archive_members:
+                raise exceeded("archive_members", f"more than {count} files in the archive", self._where)
+            name = posixpath.normpath(entry.name.lstrip("/"))
+            if entry.type == REGULAR:
+                yield name, _Member(self._stream.tell(), entry.size, None)
+            elif entry.type == SYMLINK:
+                yield name, _Member(0, 0, posixpath.join(posixpath.dirname(entry.name), entry.link))
+            elif entry.type == HARD_LINK:
+                yield name, _Member(0, 0, entry.link)
 
     def open(self, name: str) -> BinaryIO:
-        """See Blobs. Links lead to other members only."""
-        for _ in range(_LINKS_MAX):
-            member = self._members.get(posixpath.normpath(name))
+        """See Blobs. Links lead to other members only. Raises LimitError after too many of them."""
+        wanted = name
+        for _ in range(self._limits.link_hops + 1):
+            member = self._members.get(posixpath.normpath(wanted))
             if member is None:
-                break
-            if member.isreg():
-                return _Window(self._stream, member.offset_data, min(member.size, self._end - member.offset_data))
-            if member.issym():
-                name = posixpath.join(posixpath.dirname(member.name), member.linkname)
-            elif member.islnk():
-                name = member.linkname
-            else:
-                break
-        raise missing(name, self._where)
+                raise missing(name, self._where)
+            if member.link is None:
+                return _Window(self._stream, member.offset, member.size)
+            wanted = member.link
+        raise exceeded("link_hops", f"more than {self._limits.link_hops} links", f"{self._where}/{name}")
 
     def names(self) -> frozenset[str]:
         """See Blobs."""
@@ -68,7 +100,7 @@ class TarBlobs:
         """See Blobs."""
         for name in sorted(self._members):
             digest = name.removeprefix("blobs/").replace("/", ":")
-            if is_digest(digest) and self._members[name].isreg():
+            if is_digest(digest) and self._members[name].link is None:
                 yield digest, self._members[name].size
 
     def close(self) -> None:
@@ -105,17 +137,20 @@ class _Window(io.BufferedIOBase, BinaryIO):
 class DockerArchive:
     """A Source over docker save's own form: manifest.json, a config, layer tars (docker image-spec v1.2)."""
 
-    def __init__(self, reference: ImageReference, blobs: TarBlobs) -> None:
+    remote = False
+
+    def __init__(self, reference: ImageReference, blobs: TarBlobs, limits: Limits = DEFAULT_LIMITS) -> None:
         """`blobs` holds manifest.json."""
         self._reference = reference
         self._blobs = blobs
+        self._limits = limits
         self._places: dict[int, str] = {}
 
     def image(self, platform: Platform | None) -> Image:
         """See Source. There is no manifest to digest: the image's digest is its config's, Docker's image ID."""
         entry, tag = self._entry()
         config_name = _text(entry, "Config")
-        config_bytes = read_small(self._blobs, config_name, oci.JSON_SIZE_MAX)
+        config_bytes = read_small(self._blobs, config_name, self._limits.manifest_bytes)
         digest = f"sha256:{hashlib.sha256(config_bytes).hexdigest()}"
         claimed = posixpath.basename(config_name).removesuffix(".json").removeprefix("sha256:")
         if is_digest(f"sha256:{claimed}") and f"sha256:{claimed}" != digest:
@@ -146,7 +181,7 @@ class DockerArchive:
             digest=digest,
             media_type=oci.DOCKER_CONFIG,
             platform=config.platform,
-            manifest=read_small(self._blobs, "manifest.json", oci.JSON_SIZE_MAX),
+            manifest=read_small(self._blobs, "manifest.json", self._limits.manifest_bytes),
             config_digest=digest,
             config_bytes=config_bytes,
             config=config.image,
@@ -179,7 +214,7 @@ class DockerArchive:
     def _entry(self) -> tuple[dict[str, object], str | None]:
         """The one image that is asked for, with the tag it has in the archive."""
         document = oci.load_json(
-            read_small(self._blobs, "manifest.json", oci.JSON_SIZE_MAX), "manifest.json", "manifest-invalid"
+            read_small(self._blobs, "manifest.json", self._limits.manifest_bytes), "manifest.json", "manifest-invalid"
         )
         if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
             raise FormatError("not a list of images", code="manifest-invalid", where="manifest.json")
@@ -207,7 +242,7 @@ def sniff_archive(path: Path) -> Scheme:
     """Which kind of archive a file is. Raises SourceError (``not-an-image``) when there is no image in it."""
     blobs = _indexed(path, DEFAULT_LIMITS)
     try:
-        return _scheme(blobs, str(path))
+        return _scheme(blobs, str(path), DEFAULT_LIMITS)
     finally:
         blobs.close()
 
@@ -215,20 +250,24 @@ def sniff_archive(path: Path) -> Scheme:
 def open_archive(reference: ImageReference, limits: Limits = DEFAULT_LIMITS) -> Source:
     """The Source for an archive; what is in it decides, not the prefix that was typed."""
     path = Path(reference.target)
-    blobs = _indexed(path, limits)
+    return archive_in(reference, _indexed(path, limits), path, limits)
+
+
+def archive_in(reference: ImageReference, blobs: TarBlobs, path: Path, limits: Limits) -> Source:
+    """The Source for an archive that is open; it closes `blobs`. `path` is where the image came from."""
     try:
-        scheme = _scheme(blobs, str(path))
+        scheme = _scheme(blobs, str(path), limits)
     except BaseException:
         blobs.close()
         raise
     if scheme is Scheme.OCI_ARCHIVE:
         return OciLayout(reference, blobs, path, limits)
-    return DockerArchive(reference, blobs)
+    return DockerArchive(reference, blobs, limits)
 
 
-def _lists_nothing(blobs: TarBlobs) -> bool:
+def _lists_nothing(blobs: TarBlobs, limits: Limits) -> bool:
     """Docker 25 saved untagged images with an empty index beside a full manifest.json."""
-    index = oci.parse_manifest_or_index(read_small(blobs, "index.json", oci.JSON_SIZE_MAX), oci.OCI_INDEX)
+    index = oci.parse_manifest_or_index(read_small(blobs, "index.json", limits.manifest_bytes), oci.OCI_INDEX)
     return isinstance(index, oci.Index) and not index.manifests
 
 
@@ -240,15 +279,15 @@ def _indexed(path: Path, limits: Limits) -> TarBlobs:
             f"can't read the image: {error.strerror or error}", code="not-found", where=str(path)
         ) from None
     try:
-        return TarBlobs(stream, str(path))
+        return TarBlobs(stream, str(path), limits)
     except BaseException:
         stream.close()
         raise
 
 
-def _scheme(blobs: TarBlobs, where: str) -> Scheme:
+def _scheme(blobs: TarBlobs, where: str, limits: Limits) -> Scheme:
     names = blobs.names()
-    if "index.json" in names and not ("manifest.json" in names and _lists_nothing(blobs)):
+    if "index.json" in names and not ("manifest.json" in names and _lists_nothing(blobs, limits)):
         return Scheme.OCI_ARCHIVE
     if "manifest.json" in names:
         return Scheme.DOCKER_ARCHIVE
@@ -271,9 +310,16 @@ def _opened(path: Path, limits: Limits) -> BinaryIO:
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the source
     try:
         with stream:
-            inflater = Inflater(stream, limit=limits.archive_bytes, where=str(path))
-            while piece := inflater.read(2**20):
-                unpacked.write(piece)
+            inflater = Inflater(
+                stream,
+                limit=limits.archive_bytes,
+                limit_name="archive_bytes",
+                ratio=limits.inflation_ratio,
+                where=str(path),
+            )
+            with closing(inflater):
+                while piece := inflater.read(2**20):
+                    unpacked.write(piece)
     except BaseException:
         unpacked.close()
         raise

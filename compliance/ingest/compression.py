@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from compliance.errors import FormatError, IntegrityError, LimitError
+from compliance.errors import FormatError, IntegrityError
+from compliance.ingest.limits import DEFAULT_LIMITS, RATIO_FREE_BYTES, exceeded
+from compliance.ingest.read_ahead import ReadAhead
 
 _INPUT = 2**18
 _OUTPUT = 2**20
+_AHEAD = 8
+"""Pieces of _OUTPUT bytes that are inflated ahead of the reader."""
 
 GZIP, ZSTD, PLAIN = "gzip", "zstd", "plain"
 
@@ -30,11 +35,21 @@ class Inflater:
     """
 
     def __init__(
-        self, stream: BinaryIO, *, limit: int, where: str, progress: Callable[[int], None] | None = None
+        self,
+        stream: BinaryIO,
+        *,
+        limit: int,
+        where: str,
+        progress: Callable[[int], None] | None = None,
+        limit_name: str = "layer_bytes",
+        ratio: int = DEFAULT_LIMITS.inflation_ratio,
     ) -> None:
-        """`limit` bounds the inflated bytes; `progress` hears of every stored byte that was read."""
+        """`limit` (of Limits, called `limit_name`) bounds the inflated bytes, `ratio` those for one stored byte;
+        `progress` hears of every stored byte that was read."""
         self._stream = stream
         self._limit = limit
+        self._limit_name = limit_name
+        self._ratio = ratio
         self._where = where
         self._progress = progress
         self._stored_hash = hashlib.sha256()
@@ -45,7 +60,8 @@ class Inflater:
         head = self._pull(_INPUT)
         self.compression = sniff(head)
         pieces = {GZIP: self._gunzip, ZSTD: self._unzstd, PLAIN: self._copy}[self.compression]
-        self._pieces = pieces(head)
+        self._ahead = ReadAhead(pieces(head), _AHEAD)
+        self._pieces: Iterator[bytes] = self._ahead
         self._buffer = b""
         self._at = 0
 
@@ -56,19 +72,32 @@ class Inflater:
             data = self._buffer[self._at : end]
             self._at = end
             return data
-        parts = [self._buffer[self._at :]]
-        missing = size - len(parts[0])
+        # BytesIO hands its buffer out without copying it: a large file is in memory once, not twice.
+        out = io.BytesIO()
+        out.write(memoryview(self._buffer)[self._at :])
+        missing = size - out.tell()
         self._buffer, self._at = b"", 0
-        while missing:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
+        while missing and (piece := next(self._pieces, b"")):
             if len(piece) > missing:
                 self._buffer, self._at = piece, missing
-                piece = piece[:missing]
-            parts.append(piece)
-            missing -= len(piece)
-        return b"".join(parts)
+            out.write(memoryview(piece)[:missing])
+            missing = size - out.tell()
+        return out.getvalue()
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes (fewer only at the end), which stay where they are."""
+        while len(self._buffer) - self._at < size and (piece := next(self._pieces, b"")):
+            self._buffer, self._at = self._buffer[self._at :] + piece, 0
+        return self._buffer[self._at : self._at + size]
+
+    def skip(self, size: int) -> int:
+        """Pass over `size` inflated bytes without handing them out; how many there were."""
+        passed = min(size, len(self._buffer) - self._at)
+        self._at += passed
+        while passed < size and (piece := next(self._pieces, b"")):
+            self._buffer, self._at = piece, min(size - passed, len(piece))
+            passed += self._at
+        return passed
 
     def finish(self, digest: str | None, diff_id: str | None) -> None:
         """Read to the end and compare. Raises IntegrityError (``digest-mismatch``)."""
@@ -88,6 +117,10 @@ class Inflater:
                     hint="the image was changed or damaged after it was built; get it again from its source",
                 )
 
+    def close(self) -> None:
+        """End the thread that inflates ahead."""
+        self._ahead.close()
+
     @property
     def stored_digest(self) -> str:
         """Digest of the stored bytes read so far."""
@@ -105,9 +138,10 @@ class Inflater:
         self._inflated_hash.update(piece)
         self.inflated_size += len(piece)
         if self.inflated_size > self._limit:
-            raise LimitError(
-                f"a layer inflates to more than {self._limit} bytes", code="limit-exceeded", where=self._where
-            )
+            raise exceeded(self._limit_name, f"inflates to more than {self._limit} bytes", self._where)
+        if self.inflated_size > max(RATIO_FREE_BYTES, self._ratio * self.stored_size):
+            message = f"{self.inflated_size} bytes inflate from {self.stored_size}"
+            raise exceeded("inflation_ratio", f"{message}, more than {self._ratio} for one", self._where)
         return piece
 
     def _copy(self, head: bytes) -> Iterator[bytes]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from compliance.errors import SourceError
-from compliance.formats.examine import Examiner
 from compliance.ingest.layers import NOT_READ, Found, LayerContents, LayerEntry, LayerReader
-from compliance.ingest.limits import Limits
 from compliance.model.filesystem import FileKind, Unread
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform
-from compliance.model.request import ContentRequest
 
 ROOTFS_TYPE = "application/vnd.hullmark.rootfs.listing.v1"
 
@@ -32,6 +29,8 @@ _KINDS = {
 
 class RootDirectory:
     """A Source without layers: `contents` reads the folder instead of `open_layer`."""
+
+    remote = False
 
     def __init__(self, reference: ImageReference) -> None:
         """Raises SourceError (``not-found``) when there is no such folder."""
@@ -61,16 +60,9 @@ class RootDirectory:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def contents(
-        self,
-        requests: Sequence[ContentRequest],
-        examiner: Examiner,
-        limits: Limits,
-        progress: Callable[[int], None] | None = None,
-    ) -> LayerContents:
+    def contents(self, reader: LayerReader) -> LayerContents:
         """The whole folder as if it were one layer; other file systems mounted inside are not entered."""
         layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=0)
-        reader = LayerReader(requests, examiner, limits, progress)
         found = Found()
         inodes: dict[tuple[int, int], str] = {}
         device = self.root.stat().st_dev
@@ -162,7 +154,7 @@ def digest_of(contents: LayerContents) -> str:
     return f"sha256:{listing.hexdigest()}"
 
 
-def _open_regular(path: str) -> BinaryIO:
+def _open_regular(path: str) -> BufferedReader:
     """Open without following a link and without waiting for a FIFO that took the file's place."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     return os.fdopen(handle, "rb")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import BinaryIO, NamedTuple, Protocol
 
 from compliance.errors import FormatError, LimitError
 from compliance.formats import tar
-from compliance.formats.examine import Examiner
+from compliance.formats.examine import Examines
 from compliance.formats.globs import PathMatcher
 from compliance.ingest.compression import PLAIN, Inflater
 from compliance.ingest.limits import Limits
@@ -33,11 +35,12 @@ _KINDS = {
 }
 _CAPABILITY = "security.capability"
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
-_PROGRAM_HEADS = (b"\x7fELF", b"#!", b"PK\x03\x04")
+PROGRAM_HEADS = (b"\x7fELF", b"#!")
 _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
 """Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
-_WHOLE = 2**20
-"""Files up to this size are read in one piece whatever they are."""
+_HEAD = 4
+"""Bytes that tell whether a file is a program."""
+_PIECE = 2**20
 
 
 class FileReading(NamedTuple):
@@ -112,21 +115,33 @@ class Found:
         return True
 
 
-class _Digests:
-    """The digests of one file: sha256 always; md5 (dpkg) and sha1 (apk) where such a database may record them."""
+class Digests:
+    """The digests of one file while it is read; none for an empty tuple of algorithms."""
 
-    def __init__(self, path: str, content: bytes) -> None:
-        algorithms = ("sha256",) if path.startswith(_UNPACKAGED) else ("sha256", "md5", "sha1")
-        self._hashes = [hashlib.new(name, content, usedforsecurity=False) for name in algorithms]
+    def __init__(self, algorithms: tuple[str, ...]) -> None:
+        """`algorithms` are among sha256, md5 and sha1."""
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to compute."""
+        return bool(self._hashes)
 
     def update(self, content: bytes) -> None:
-        for one in self._hashes:
+        """More of the file."""
+        for one in self._hashes.values():
             one.update(content)
 
     def reading(self, facts: FileFacts | None) -> FileReading:
-        digests = [one.hexdigest() for one in self._hashes]
-        sha256, md5, sha1 = digests if len(digests) == 3 else (*digests, "", "")
-        return FileReading(sha256, md5, sha1, facts)
+        """The digests with `facts`."""
+        return FileReading(**{name: one.hexdigest() for name, one in self._hashes.items()}, facts=facts)
+
+
+class Reads(Enum):
+    """How much of every file is wanted beyond what requests ask for."""
+
+    EVIDENCE = "evidence"  # every file digested, programs examined: what checks need
+    INVENTORY = "inventory"  # only what states packages: the rest is passed over, though the layer is digested
 
 
 class Readable(Protocol):
@@ -136,6 +151,10 @@ class Readable(Protocol):
         """The next `size` bytes, fewer only at the end."""
         ...
 
+    def peek(self, size: int, /) -> bytes | None:
+        """The first bytes, which stay where they are; None where that can't be done."""
+        ...
+
 
 class LayerReader:
     """Reads layers for a fixed set of requests. The contents it keeps are bounded over all its layers."""
@@ -143,11 +162,13 @@ class LayerReader:
     def __init__(
         self,
         requests: Sequence[ContentRequest],
-        examiner: Examiner,
+        examiner: Examines,
         limits: Limits,
         progress: Callable[[int], None] | None = None,
+        reads: Reads = Reads.EVIDENCE,
     ) -> None:
         """Compile the requests; one matcher over all of them refuses most paths at once."""
+        self._reads = reads
         self._wanted = tuple(_Wanted(request, PathMatcher(request.globs)) for request in requests)
         self._any = PathMatcher(glob for request in requests for glob in request.globs)
         self._examiner = examiner
@@ -163,8 +184,12 @@ class LayerReader:
         """
         where = f"layer {layer.index + 1}, {layer.digest}"
         inflater = Inflater(stream, limit=self._limits.layer_bytes, where=where, progress=self._progress)
+        with closing(inflater):
+            return self._read(layer, inflater, where)
+
+    def _read(self, layer: Layer, inflater: Inflater, where: str) -> LayerContents:
         try:
-            contents = self._entries(layer, tar.TarReader(inflater.read))
+            contents = self._entries(layer, tar.TarReader(inflater))
         except FormatError as error:
             if error.where is None:
                 raise FormatError(error.message, code=error.code, where=where, hint=error.hint) from None
@@ -246,27 +271,45 @@ class LayerReader:
     ) -> tuple[FileReading, tuple[tuple[str, object], ...]]:
         """Digests, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
         asking = self._asking(path)
-        hold = max((wanted.request.max_size for wanted in asking), default=0)
+        whole = size <= max((wanted.request.max_size for wanted in asking), default=-1)
         examinable = size <= self._limits.examined_bytes
-        if size <= max(hold, _WHOLE) and (examinable or asking):
-            content = stream.read(size)
-            digests = _Digests(path, content)
-            facts = self._examiner.examine(content) if examinable else None
-            return digests.reading(facts), self._keep(path, content, asking, layer, found.unkept)
-        found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
-        head = stream.read(_WHOLE)
-        digests = _Digests(path, head)
-        program = head.startswith(_PROGRAM_HEADS)
-        held = [head] if program and examinable else None
-        while piece := stream.read(_WHOLE):
-            digests.update(piece)
-            if held is not None:
-                held.append(piece)
-        if program and not examinable:
-            reason = f"program of {size} bytes: above {self._limits.examined_bytes} only digested, not examined"
-            found.unread.append(Unread(path=path, reason=reason, layer=layer))
-        facts = self._examiner.examine(b"".join(held)) if held is not None else None
-        return digests.reading(facts), ()
+        digests = Digests(self._algorithms(path, asked=bool(asking)))
+        if not whole:
+            found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
+            head = stream.peek(_HEAD)
+            program = head is None or head.startswith(PROGRAM_HEADS)
+            if not (program and examinable):
+                if program:
+                    reason = f"program of {size} bytes: above {self._limits.examined_bytes} it is not examined"
+                    found.unread.append(Unread(path=path, reason=reason, layer=layer))
+                return self._digested(digests, stream), ()
+        content = stream.read(size)
+        facts = self._examiner.examine(content) if examinable else None
+        if facts is not None and self._reads is Reads.INVENTORY:
+            digests = Digests(("sha256",))  # a program that states its packages is their evidence
+        digests.update(content)
+        return digests.reading(facts), self._keep(path, content, asking, layer, found.unkept)
+
+    def _algorithms(self, path: str, *, asked: bool) -> tuple[str, ...]:
+        """sha256 for evidence; md5 (dpkg) and sha1 (apk) too where such a database may record the file."""
+        if self._reads is Reads.INVENTORY:
+            return ("sha256",) if asked else ()
+        return ("sha256",) if path.startswith(_UNPACKAGED) else ("sha256", "md5", "sha1")
+
+    def _digested(self, digests: Digests, stream: Readable) -> FileReading:
+        """Digest a file that nobody looks into; without digests it is not even read."""
+        if digests.wanted:
+            while piece := stream.read(_PIECE):
+                digests.update(piece)
+        return digests.reading(None)
+
+    def count(self, contents: LayerContents) -> None:
+        """Count a layer that was not read here against the limits. Raises LimitError."""
+        self._entries_left -= len(contents.entries)
+        if self._entries_left < 0:
+            raise LimitError(f"more than {self._limits.entries} entries in all layers", code="limit-exceeded")
+        for entry in contents.entries:
+            self._bytes_left -= max((len(kept) for _, kept in entry.kept if isinstance(kept, bytes)), default=0)
 
     def asked(self, path: str) -> tuple[tuple[str, object], ...]:
         """The requests for `path` without content: for a further name of a file that was read by another."""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+
+from compliance.errors import LimitError, UsageError
+from compliance.formats.oci import DESCRIPTORS_MAX, JSON_SIZE_MAX
+from compliance.model.filesystem import LINK_HOPS_MAX
+
+RATIO_FREE_BYTES = 64 * 2**20
+"""Inflated bytes up to which nobody minds the ratio: any machine inflates them in a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,14 +22,22 @@ class Limits:
     """Inflated bytes of one layer: ten times the largest machine-learning layers in public registries, and a
     bound on how long a decompression bomb can keep a core busy."""
 
-    entries: int = 2_000_000
-    """Entries of all layers: each costs about 300 bytes of memory."""
+    inflation_ratio: int = 1040
+    """Inflated bytes for one stored byte, above RATIO_FREE_BYTES. Deflate can't pass 1032 (zlib's technical notes,
+    "Maximum Compression Factor"), so gzip is never refused; zstd packs 30,000 zeros into one byte, and without this
+    a megabyte could hold `layer_bytes`."""
+
+    entries: int = 4_000_000
+    """Entries of all layers: four times the largest images in the field; each costs a few hundred bytes of memory."""
 
     path_bytes: int = 4096
     """Bytes of a path: Linux's PATH_MAX; nothing can open a longer one."""
 
     path_parts: int = 512
     """Directories in a path: deeper trees exist only to break readers."""
+
+    link_hops: int = LINK_HOPS_MAX
+    """Links followed from a file of an image archive to its bytes: as many as Linux follows."""
 
     examined_bytes: int = 256 * 2**20
     """A program file up to this size is held in memory and examined whole; of a larger one only the digest is
@@ -33,13 +50,57 @@ class Limits:
     """Contents kept for catalogers and checks, all together."""
 
     archive_bytes: int = 64 * 2**30
-    """Bytes of an image archive that is itself compressed, as unpacked to a temporary file."""
+    """Bytes of an image archive that has to be written to a temporary file: a compressed one, or an engine's export."""
+
+    archive_members: int = 100_000
+    """Files of an image archive: a few for each layer."""
+
+    manifest_bytes: int = JSON_SIZE_MAX
+    """Bytes of a manifest, an index or a config: registries need not take more (distribution-spec, "Pushing
+    Manifests")."""
+
+    manifests: int = DESCRIPTORS_MAX
+    """Manifests that a layout lists, in all its indexes."""
+
+    index_depth: int = 8
+    """Indexes inside indexes; builders make two."""
 
     attached_bytes: int = 32 * 2**20
     """Bytes of one signature, attestation or SBOM that lies with the image."""
 
     attached_artifacts: int = 1000
     """Signatures and attestations read for one image."""
+
+    def with_settings(self, settings: Mapping[str, object]) -> Limits:
+        """These limits with those that a configuration sets: name to a whole number above 0.
+
+        Raises UsageError (``limit-invalid``) for a name that is none, or anything else than such a number.
+        """
+        names = [field.name for field in fields(self)]
+        checked: dict[str, int] = {}
+        for name, value in settings.items():
+            if name not in names:
+                close = get_close_matches(name, names, n=1)
+                raise UsageError(
+                    f"no limit is called {name!r}",
+                    code="limit-invalid",
+                    where=f"limits.{name}",
+                    hint=f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}",
+                )
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UsageError(f"not a whole number above 0: {value!r}", code="limit-invalid", where=f"limits.{name}")
+            checked[name] = value
+        return replace(self, **checked)
+
+
+def exceeded(limit: str, message: str, where: str | None = None) -> LimitError:
+    """The error for a hit of the limit called `limit`."""
+    return LimitError(
+        f"{message}: the limit {limit} is passed",
+        code="limit-exceeded",
+        where=where,
+        hint="a larger one can be set if the image is trusted",
+    )
 
 
 DEFAULT_LIMITS = Limits()

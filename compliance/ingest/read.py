@@ -1,46 +1,105 @@
-"""From an opened source to the merged tree: every layer streamed once, lowest first."""
+"""From an opened source to the merged tree: every layer streamed once, lowest first, or taken from the cache."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from compliance.formats.examine import Examiner
+from compliance.errors import IntegrityError
+from compliance.formats.examine import Examines
 from compliance.ingest.directory import RootDirectory, digest_of
-from compliance.ingest.layers import LayerReader
+from compliance.ingest.layer_cache import LayerCache, LayerKeys
+from compliance.ingest.layers import LayerContents, LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.merge import TreeBuilder
 from compliance.ingest.source import Source
 from compliance.model.filesystem import FileTree
-from compliance.model.image import Image
+from compliance.model.image import Image, Layer
 from compliance.model.request import ContentRequest
 
 Progress = Callable[[int], None]
 """Hears how many stored bytes were read since the last call."""
 
+_PIECE = 2**20
 
-def read_tree(
-    source: Source,
-    image: Image,
-    requests: Sequence[ContentRequest],
-    examiner: Examiner,
-    *,
-    limits: Limits = DEFAULT_LIMITS,
-    progress: Progress | None = None,
-) -> tuple[Image, FileTree]:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How layers are read: what is wanted of them, how deep, within which limits, and with which cache.
+
+    `rules` identifies what the examiner looks for, as a part of the cache's keys.
+    """
+
+    requests: Sequence[ContentRequest]
+    examiner: Examines
+    reads: Reads = Reads.EVIDENCE
+    rules: str = ""
+    limits: Limits = DEFAULT_LIMITS
+    progress: Progress | None = None
+    cache: LayerCache | None = None
+
+
+def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, FileTree]:
     """The merged tree of `image`, and the image with what the reading added (notices; a folder's digest).
 
-    When this returns, the digest and the diffID of every layer have been compared with its bytes.
+    When this returns, the digest and the diffID of every layer have been compared with its bytes; of a layer that
+    comes from the cache they were compared when it was stored, and its digest again now if the bytes are at hand.
     Raises FormatError, IntegrityError, LimitError, SourceError.
     """
     builder = TreeBuilder()
+    reader = LayerReader(reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads)
     if isinstance(source, RootDirectory):
-        contents = source.contents(requests, examiner, limits, progress)
+        contents = source.contents(reader)
         builder.apply(contents)
         image = replace(image, digest=digest_of(contents))
     else:
-        reader = LayerReader(requests, examiner, limits, progress)
+        keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
         for layer in image.layers:
-            with source.open_layer(layer) as stream:
-                builder.apply(reader.read(layer, stream))
+            builder.apply(_contents(source, layer, reader, reading, keys))
     return replace(image, notices=(*image.notices, *builder.notices)), builder.finish()
+
+
+def _contents(
+    source: Source, layer: Layer, reader: LayerReader, reading: Reading, keys: LayerKeys | None
+) -> LayerContents:
+    cache = reading.cache
+    if cache is None or keys is None:
+        return _read(source, layer, reader)
+    key = keys.of(layer)
+    known = cache.load(key)
+    if known is not None and known.layer == layer and _still_stored(source, layer, reading.progress):
+        reader.count(known)
+        return known
+    contents = _read(source, layer, reader)
+    cache.store(key, contents)
+    return contents
+
+
+def _read(source: Source, layer: Layer, reader: LayerReader) -> LayerContents:
+    with source.open_layer(layer) as stream:
+        return reader.read(layer, stream)
+
+
+def _still_stored(source: Source, layer: Layer, progress: Progress | None) -> bool:
+    """Compare the digest of a cached layer's stored bytes, where they are at hand: a swapped one is refused.
+
+    False where that can't be said without inflating: docker save names a compressed layer by its diffID only.
+    """
+    if source.remote:
+        return True
+    stored = hashlib.sha256()
+    with source.open_layer(layer) as stream:
+        while piece := stream.read(_PIECE):
+            stored.update(piece)
+            if progress is not None:
+                progress(len(piece))
+    found = f"sha256:{stored.hexdigest()}"
+    if found != layer.digest and layer.digest != layer.diff_id:
+        raise IntegrityError(
+            f"the layer does not hash to its digest: {found} instead of {layer.digest}",
+            code="digest-mismatch",
+            where=f"layer {layer.index + 1}, {layer.digest}",
+            hint="the image was changed or damaged after it was built; get it again from its source",
+        )
+    return found == layer.digest

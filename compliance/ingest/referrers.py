@@ -1,47 +1,40 @@
-"""What is attached to an image in the same layout: signatures, attestations, SBOMs, by every convention in use."""
+"""What is attached to an image in the same place: signatures, attestations, SBOMs, by every convention in use."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from compliance.errors import ComplianceError
+from compliance.errors import ComplianceError, LimitError
 from compliance.formats import oci
-from compliance.ingest.blobs import Blobs, DirectoryBlobs, blob_name, read_blob, read_small
+from compliance.ingest.blobs import DirectoryBlobs, read_small
 from compliance.ingest.limits import Limits
+from compliance.ingest.manifest_store import Listed, ManifestStore
 from compliance.model.image import AttachedArtifact, AttachedBlob, AttachmentSource, Descriptor
 
-_COSIGN_TAG = re.compile(r"(?:.*:)?(sha256|sha512)-([0-9a-f]{64,128})(\.sig|\.att|\.sbom)?")
-UNLISTED_SIZE_MAX = 2**16
-"""Bytes up to which an unlisted blob is looked at: referrer manifests are about 1 KiB."""
+ATTACHED_TOTAL_MAX = 256 * 2**20
+"""Bytes of all attached artifacts of an image, which are held in memory: SBOMs of the largest images have 30 MB."""
 
+COSIGN_SUFFIXES = (".sig", ".att", ".sbom")
+"""Ends of the tags under which cosign attaches (cosign specs: SIGNATURE_SPEC.md, ATTESTATION_SPEC.md, SBOM_SPEC.md)."""
+
+_COSIGN_TAG = re.compile(r"(?:.*:)?(sha256|sha512)-([0-9a-f]{64,128})(\.sig|\.att|\.sbom)?")
 _COSIGN_KINDS = ("dev.cosignproject.cosign/sigs", "dev.cosignproject.cosign/atts")
 _BUILDKIT_TYPE = "vnd.docker.reference.type"
 _BUILDKIT_DIGEST = "vnd.docker.reference.digest"
+_NO_PLATFORM = ("unknown", "unknown")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A manifest descriptor as the layout lists it: `top` is the index.json entry it hangs below."""
+def referrers_tag(digest: str) -> str:
+    """The tag of a digest's referrers where there is no API (distribution-spec, "Referrers Tag Schema").
 
-    descriptor: Descriptor
-    top: Descriptor
-    index: str | None
-    depth: int
-
-    @property
-    def tag(self) -> str | None:
-        """The name that index.json gives."""
-        return self.top.annotations.get(oci.REF_NAME) or self.top.annotations.get(oci.CONTAINERD_NAME)
-
-    @property
-    def kind(self) -> str | None:
-        """Cosign's own word for what a layout entry is (``cosign save``)."""
-        return self.top.annotations.get("kind")
+    Cosign's own tags are this one with a suffix.
+    """
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm[:32]}-{encoded[:64]}"
 
 
 def is_attachment(item: Listed) -> bool:
@@ -51,104 +44,104 @@ def is_attachment(item: Listed) -> bool:
         (item.tag is not None and _COSIGN_TAG.fullmatch(item.tag) is not None)
         or item.kind in _COSIGN_KINDS
         or _BUILDKIT_TYPE in item.descriptor.annotations
-        or (platform is not None and (platform.os, platform.architecture) == ("unknown", "unknown"))
+        or (platform is not None and (platform.os, platform.architecture) == _NO_PLATFORM)
     )
 
 
 def attached_artifacts(
-    blobs: Blobs,
-    listed: tuple[Listed, ...],
-    path: Path,
-    digests: Collection[str],
-    limits: Limits,
-    notices: list[str],
+    store: ManifestStore, listed: tuple[Listed, ...], digests: Collection[str], limits: Limits, notices: list[str]
 ) -> tuple[AttachedArtifact, ...]:
-    """Everything in the layout (and bundle files beside it) about one of `digests`, in a stable order.
+    """Everything in the store about one of `digests`, in a stable order: whatever the store, the same list.
 
     Nothing here is verified but the digests of blobs. What can't be read becomes a notice: a broken attachment
     must not hide the image, and the verifier reports what it was not given.
     """
     found: dict[tuple[str, str], AttachedArtifact] = {}
-    for item in listed:
+    collector = _Collector(store, digests, limits, notices)
+    for item in itertools.chain(listed, store.unlisted(listed, digests, notices)):
         if len(found) >= limits.attached_artifacts:
             notices.append(f"more than {limits.attached_artifacts} attached artifacts; the rest was not read")
             break
-        if item.descriptor.media_type in oci.INDEX_TYPES or item.descriptor.digest in digests:
-            continue
         try:
-            artifact = _artifact(blobs, item, digests, limits, notices)
+            artifact = collector.artifact(item)
         except ComplianceError as error:
             notices.append(f"attached {item.tag or item.descriptor.digest}: {error}")
             continue
         if artifact is not None:
             found.setdefault((artifact.source, item.descriptor.digest), artifact)
-    for item in _unlisted(blobs, listed, limits):
-        try:
-            artifact = _artifact(blobs, item, digests, limits, notices)
-        except ComplianceError:
-            continue  # any blob may look like a manifest and be none
-        if artifact is not None:
-            found.setdefault((artifact.source, item.descriptor.digest), artifact)
-    files = tuple(_bundle_files(path, limits, notices))
-    return (*(found[key] for key in sorted(found)), *files)
+    return tuple(found[key] for key in sorted(found))
 
 
-def _unlisted(blobs: Blobs, listed: tuple[Listed, ...], limits: Limits) -> Iterator[Listed]:
-    """Blobs that index.json does not list and that may be manifests with a subject: cosign save leaves them so."""
-    known = {item.descriptor.digest for item in listed}
-    small = (digest for digest, size in blobs.sizes() if size <= UNLISTED_SIZE_MAX and digest not in known)
-    for digest in itertools.islice(small, limits.attached_artifacts):
-        with blobs.open(blob_name(digest)) as stream:
-            content = stream.read(UNLISTED_SIZE_MAX)
-        if content.startswith(b"{") and b'"subject"' in content:
-            descriptor = Descriptor(media_type=oci.OCI_MANIFEST, digest=digest, size=len(content))
-            yield Listed(descriptor=descriptor, top=descriptor, index=None, depth=0)
+class _Collector:
+    """Reads the manifests that may be about `digests`, and the blobs of those that are."""
 
+    def __init__(self, store: ManifestStore, digests: Collection[str], limits: Limits, notices: list[str]) -> None:
+        self._store = store
+        self._digests = digests
+        self._limits = limits
+        self._notices = notices
+        self._bytes_left = ATTACHED_TOTAL_MAX
 
-def _artifact(
-    blobs: Blobs, item: Listed, digests: Collection[str], limits: Limits, notices: list[str]
-) -> AttachedArtifact | None:
-    content = read_blob(blobs, item.descriptor.digest, oci.JSON_SIZE_MAX)
-    manifest = oci.parse_manifest_or_index(content, item.descriptor.media_type)
-    if not isinstance(manifest, oci.Manifest):
+    def artifact(self, item: Listed) -> AttachedArtifact | None:
+        """The artifact that `item` is; None for what is no artifact, or one about something else."""
+        if not self._worth_reading(item):
+            return None
+        manifest = oci.parse_manifest_or_index(self._store.manifest(item.descriptor), item.descriptor.media_type)
+        if not isinstance(manifest, oci.Manifest):
+            return None
+        where = self._found(item, manifest)
+        if where is None:
+            return None
+        source, name = where
+        return AttachedArtifact(
+            source=source,
+            name=name,
+            artifact_type=manifest.artifact_type or item.descriptor.artifact_type or manifest.config.media_type,
+            annotations=manifest.annotations,
+            blobs=tuple(self._blobs(manifest, name)),
+        )
+
+    def _worth_reading(self, item: Listed) -> bool:
+        descriptor = item.descriptor
+        if descriptor.media_type in oci.INDEX_TYPES or descriptor.digest in self._digests:
+            return False
+        about = descriptor.annotations.get(_BUILDKIT_DIGEST)
+        if about is not None:
+            return about in self._digests
+        platform = descriptor.platform
+        # What an index lists for a platform is an image; reading it would cost a registry's request each.
+        return item.depth == 0 or platform is None or (platform.os, platform.architecture) == _NO_PLATFORM
+
+    def _found(self, item: Listed, manifest: oci.Manifest) -> tuple[AttachmentSource, str] | None:
+        """By which convention the manifest is about one of the digests, and its name there."""
+        digest = item.descriptor.digest
+        tag = _COSIGN_TAG.fullmatch(item.tag or "")
+        if manifest.subject is not None and manifest.subject.digest in self._digests:
+            return AttachmentSource.REFERRER, digest
+        if item.descriptor.annotations.get(_BUILDKIT_DIGEST) in self._digests:
+            return AttachmentSource.INDEX, digest
+        if tag is not None and tag[3] and f"{tag[1]}:{tag[2]}" in self._digests:
+            return AttachmentSource.TAG, item.tag or digest
+        if item.kind in _COSIGN_KINDS and manifest.subject is None:
+            return AttachmentSource.TAG, item.kind or digest
         return None
-    name = item.tag or item.descriptor.digest
-    tag = _COSIGN_TAG.fullmatch(item.tag or "")
-    if manifest.subject is not None and manifest.subject.digest in digests:
-        source = AttachmentSource.REFERRER
-        name = item.descriptor.digest
-    elif item.descriptor.annotations.get(_BUILDKIT_DIGEST) in digests:
-        source = AttachmentSource.INDEX
-        name = item.descriptor.digest
-    elif tag is not None and tag[3] and f"{tag[1]}:{tag[2]}" in digests:
-        source = AttachmentSource.TAG
-    elif item.kind in _COSIGN_KINDS and manifest.subject is None:
-        source = AttachmentSource.TAG
-        name = item.kind or name
-    else:
-        return None
-    return AttachedArtifact(
-        source=source,
-        name=name,
-        artifact_type=manifest.artifact_type or item.descriptor.artifact_type or manifest.config.media_type,
-        annotations=manifest.annotations,
-        blobs=tuple(_blobs(blobs, manifest, limits, name, notices)),
-    )
+
+    def _blobs(self, manifest: oci.Manifest, name: str) -> Iterator[AttachedBlob]:
+        for descriptor in manifest.layers:
+            try:
+                content = self._store.blob(descriptor.digest, self._limits.attached_bytes)
+                self._bytes_left -= len(content)
+                if self._bytes_left < 0:
+                    raise LimitError(f"more than {ATTACHED_TOTAL_MAX} bytes are attached", code="limit-exceeded")
+            except ComplianceError as error:
+                self._notices.append(f"attached {name}: {error}")
+                if self._bytes_left < 0:
+                    return
+                continue
+            yield AttachedBlob(descriptor=descriptor, content=content)
 
 
-def _blobs(
-    blobs: Blobs, manifest: oci.Manifest, limits: Limits, name: str, notices: list[str]
-) -> Iterator[AttachedBlob]:
-    for descriptor in manifest.layers:
-        try:
-            yield AttachedBlob(
-                descriptor=descriptor, content=read_blob(blobs, descriptor.digest, limits.attached_bytes)
-            )
-        except ComplianceError as error:
-            notices.append(f"attached {name}: {error}")
-
-
-def _bundle_files(path: Path, limits: Limits, notices: list[str]) -> Iterator[AttachedArtifact]:
+def bundle_files(path: Path, limits: Limits, notices: list[str]) -> Iterator[AttachedArtifact]:
     """``*.sigstore.json`` in a layout's folder, and ``IMAGE.sigstore.json`` beside a folder or archive."""
     here = path.parent
     names = {f"{path.name}.sigstore.json"}

@@ -8,12 +8,25 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from compliance.errors import SourceError, UsageError
+from compliance.ingest.registry_name import parse_name
+from compliance.ingest.registry_options import RegistryOptions
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform, Scheme, is_digest
+
+DEFAULT_REGISTRY = RegistryOptions()
+
+_PATH_STARTS = ("/", "./", "../", "~")
+_ARCHIVE_ENDS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+"""What ends so is a file that is not there, not a name to look for in the network."""
 
 
 class Source(Protocol):
     """An opened place that holds images. Every byte it hands out as manifest or config has been digested."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether reading a layer means fetching it: then one that is in the cache is not fetched again."""
+        ...
 
     def image(self, platform: Platform | None) -> Image:
         """The one image that the reference and `platform` select. Raises SourceError, IntegrityError."""
@@ -29,20 +42,23 @@ class Source(Protocol):
 
 
 def parse_reference(text: str) -> ImageReference:
-    """Read ``SCHEME:TARGET[:TAG][@DIGEST]`` or a bare path, which is looked at.
+    """Read ``SCHEME:TARGET[:TAG][@DIGEST]``, a bare path, which is looked at, or a bare name in a registry.
 
     Raises UsageError for an unknown form, SourceError (``not-found``) for a path that does not exist.
     """
     scheme, colon, rest = text.partition(":")
     if colon and scheme in tuple(Scheme):
         return _typed(Scheme(scheme), rest)
-    if os.path.lexists(_without_selector(text)[0]) or text.startswith(("/", "./", "../", "~")) or "/" not in text:
+    if os.path.lexists(_without_selector(text)[0]) or text.startswith(_PATH_STARTS) or text.endswith(_ARCHIVE_ENDS):
         return _sniffed(text)
     return _typed(Scheme.REGISTRY, text)
 
 
-def open_source(reference: ImageReference) -> Source:
-    """The source for `reference`. Raises SourceError when there is nothing readable."""
+def open_source(reference: ImageReference, registry: RegistryOptions = DEFAULT_REGISTRY) -> Source:
+    """The source for `reference`; `registry` says how registries are reached, if it is in one.
+
+    Raises SourceError when there is nothing readable, UsageError (``offline``) for a registry that may not be asked.
+    """
     path = Path(reference.target)
     match reference.scheme:
         case Scheme.OCI_DIR:
@@ -58,18 +74,28 @@ def open_source(reference: ImageReference) -> Source:
             from compliance.ingest.directory import RootDirectory
 
             return RootDirectory(reference)
-        case _:
-            raise UsageError(
-                f"{reference.scheme}: images can't be read yet",
-                code="scheme-unsupported",
-                where=str(reference),
-                hint="save the image as an OCI layout or archive and give oci-dir:, oci-archive: or docker-archive:",
-            )
+        case Scheme.DOCKER | Scheme.PODMAN:
+            from compliance.ingest.engine import EngineImage
+
+            return EngineImage(reference)
+        case Scheme.REGISTRY:
+            if registry.offline:
+                raise UsageError(
+                    "a registry can't be asked offline",
+                    code="offline",
+                    where=str(reference),
+                    hint="save the image as an OCI layout or archive, and give oci-dir: or oci-archive:",
+                )
+            from compliance.ingest.registry import RegistryImage
+
+            return RegistryImage(reference, registry)
 
 
 def _typed(scheme: Scheme, rest: str) -> ImageReference:
     if not rest:
         raise UsageError("an image reference without a target", code="reference-invalid", where=f"{scheme}:")
+    if scheme is Scheme.REGISTRY:
+        return parse_name(rest)
     on_disk = scheme in (Scheme.OCI_DIR, Scheme.OCI_ARCHIVE, Scheme.DOCKER_ARCHIVE) and os.path.lexists(rest)
     if scheme is Scheme.DIR or on_disk:
         target, tag, digest = rest, None, None
@@ -106,6 +132,6 @@ def _sniffed(text: str) -> ImageReference:
             f"can't read the image: {error.strerror or error}",
             code="not-found",
             where=target,
-            hint="give an OCI layout, an image archive or a root filesystem",
+            hint="give an OCI layout, an image archive, a root filesystem or registry:NAME",
         ) from None
     return _typed(scheme, text) if scheme is not Scheme.DIR else ImageReference(scheme=scheme, target=target)

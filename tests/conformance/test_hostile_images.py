@@ -15,7 +15,7 @@ import pytest
 
 from compliance.errors import ComplianceError
 from compliance.formats.examine import Examiner
-from compliance.ingest.read import read_tree
+from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.filesystem import FileTree
 from compliance.model.image import Image
@@ -35,7 +35,7 @@ def read(case: Mapping[str, Any], shared: Path) -> tuple[Image, FileTree]:
     source = open_source(parse_reference(f"{scheme}:{shared}/fixtures/hostile/{case['path']}"))
     try:
         platform = Platform.parse(case["platform"]) if "platform" in case else None
-        return read_tree(source, source.image(platform), requests(), Examiner(()))
+        return read_tree(source, source.image(platform), Reading(requests=requests(), examiner=Examiner(())))
     finally:
         source.close()
 

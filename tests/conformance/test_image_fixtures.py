@@ -11,7 +11,7 @@ import pytest
 
 from compliance.errors import ComplianceError
 from compliance.formats.examine import Examiner
-from compliance.ingest.read import read_tree
+from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 from compliance.sbom.inventory import requests, take_inventory
 
@@ -46,7 +46,7 @@ def test_image_of_another_project_is_read_with_its_packages(name: str, shared: P
     expected = expectation(shared, name)
     source = open_source(parse_reference(str(shared / "fixtures" / "images" / name / expected["path"])))
     try:
-        image, tree = read_tree(source, source.image(None), requests(), Examiner(()))
+        image, tree = read_tree(source, source.image(None), Reading(requests=requests(), examiner=Examiner(())))
     finally:
         source.close()
     assert image.digest.startswith("sha256:")

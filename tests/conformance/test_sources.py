@@ -9,7 +9,7 @@ import pytest
 
 from compliance.errors import ComplianceError, IntegrityError, SourceError
 from compliance.formats.examine import Examiner
-from compliance.ingest.read import read_tree
+from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.filesystem import FileKind, FileTree
 from compliance.model.image import Image
@@ -77,7 +77,7 @@ SOURCES = (oci_dir, oci_archive, compressed_archive, legacy_docker, bare_path, z
 def read(reference: str, platform: Platform | None = None) -> tuple[Image, FileTree]:
     source = open_source(parse_reference(reference))
     try:
-        return read_tree(source, source.image(platform), (ETC,), Examiner(()))
+        return read_tree(source, source.image(platform), Reading(requests=(ETC,), examiner=Examiner(())))
     finally:
         source.close()
 

@@ -1,0 +1,208 @@
+"""What was read of a layer, kept for the next image on the same base.
+
+An entry is found by everything its content depends on: the layer's digest and diffID, its place in the image, what
+was asked of it, and the code that read it. It is used only if its own digest still holds, and it can make nothing
+but values of this package: a cache is a file that somebody else may have written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copyreg
+import hashlib
+import io
+import os
+import pickle
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from compliance.ingest.layers import LayerContents, Reads
+from compliance.model.image import Layer
+from compliance.model.request import ContentRequest
+
+FORMAT = b"hullmark layer 1\n"
+DEFAULT_SIZE_MAX = 2 * 2**30
+"""Bytes of the whole cache; the entries that were not used for the longest time go first."""
+ENTRY_SIZE_MAX = 256 * 2**20
+"""Bytes of one entry; larger ones are not kept."""
+
+_CODE = ("formats", "ingest", "model", "sbom")
+_CLASSES = ("compliance.model.", "compliance.formats.", "compliance.ingest.layers", "compliance.sbom.")
+_DIGEST_SIZE = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheInfo:
+    """Where the cache is and how full."""
+
+    folder: Path
+    entries: int
+    size: int
+    size_max: int
+
+
+class LayerCache:
+    """Entries in a folder of the user's, readable by nobody else. Safe with many processes at once.
+
+    A cache never makes a run fail: what can't be read or written is as if it were not there.
+    """
+
+    def __init__(self, folder: Path, size_max: int = DEFAULT_SIZE_MAX) -> None:
+        """`folder` is made when the first entry is stored."""
+        self._folder = folder
+        self._size_max = size_max
+
+    def load(self, key: str) -> LayerContents | None:
+        """The entry, if there is one whose digest holds."""
+        place = self._place(key)
+        try:
+            content = place.read_bytes()
+            os.utime(place)
+        except OSError:
+            return None
+        head, digest, body = content[: len(FORMAT)], content[len(FORMAT) :][:_DIGEST_SIZE], _body(content)
+        if head != FORMAT or hashlib.sha256(body).digest() != digest:
+            place.unlink(missing_ok=True)
+            return None
+        try:
+            value = _Values(io.BytesIO(_inflated(body))).load()
+        except Exception:  # noqa: BLE001 - whatever is wrong with an entry, the layer is read again
+            return None
+        return value if isinstance(value, LayerContents) else None
+
+    def store(self, key: str, contents: LayerContents) -> None:
+        """Keep `contents`; an entry appears whole or not at all."""
+        body = _deflated(_pickled(contents))
+        if len(body) > ENTRY_SIZE_MAX:
+            return
+        place = self._place(key)
+        with contextlib.suppress(OSError):
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".new-")
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(FORMAT + hashlib.sha256(body).digest() + body)
+                Path(name).replace(place)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+            self._evict()
+
+    def info(self) -> CacheInfo:
+        """How many entries there are and how large."""
+        sizes = [size for _, size, _ in self._entries()]
+        return CacheInfo(folder=self._folder, entries=len(sizes), size=sum(sizes), size_max=self._size_max)
+
+    def clear(self) -> int:
+        """Remove every entry; how many there were."""
+        removed = 0
+        for _, _, place in self._entries():
+            with contextlib.suppress(OSError):
+                place.unlink()
+                removed += 1
+        return removed
+
+    def _place(self, key: str) -> Path:
+        return self._folder / "layers" / key[:2] / key
+
+    def _entries(self) -> Iterator[tuple[float, int, Path]]:
+        """(time of last use, bytes, place) of every entry."""
+        for place in (self._folder / "layers").glob("??/*"):
+            with contextlib.suppress(OSError):
+                facts = place.stat()
+                yield facts.st_mtime, facts.st_size, place
+
+    def _evict(self) -> None:
+        entries = sorted(self._entries())
+        excess = sum(size for _, size, _ in entries) - self._size_max
+        for _, size, place in entries:
+            if excess <= 0:
+                return
+            with contextlib.suppress(OSError):
+                place.unlink()
+                excess -= size
+
+
+def default_folder() -> Path:
+    """``HULLMARK_CACHE_DIR``, else ``hullmark`` in the user's cache folder (XDG base directories)."""
+    named = os.environ.get("HULLMARK_CACHE_DIR")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "hullmark"
+
+
+class LayerKeys:
+    """The keys of layers for one kind of reading: requests, depth, examining rules and code are hashed once."""
+
+    def __init__(self, requests: Sequence[ContentRequest], reads: Reads, rules: str) -> None:
+        """`rules` identifies what the examiner looks for."""
+        state = hashlib.sha256()
+        for part in (*_described(requests), reads.value, rules, *_code()):
+            state.update(f"{len(part)}:{part}".encode("utf-8", "surrogateescape"))
+        self._state = state
+
+    def of(self, layer: Layer) -> str:
+        """The key of `layer` (hex)."""
+        state = self._state.copy()
+        state.update(f"{layer.index} {layer.digest} {layer.diff_id} {layer.media_type}".encode())
+        return state.hexdigest()
+
+
+def _described(requests: Iterable[ContentRequest]) -> Iterator[str]:
+    for request in requests:
+        reduce = request.reduce
+        name = "" if reduce is None else f"{reduce.__module__}.{getattr(reduce, '__qualname__', repr(reduce))}"
+        yield f"{request.name} {request.globs} {request.max_size} {name}"
+
+
+def _code() -> Iterator[str]:
+    """Size and time of every source file that a reading depends on: another version reads again."""
+    root = Path(__file__).resolve().parents[1]
+    for folder in _CODE:
+        for place in sorted((root / folder).rglob("*.py")):
+            facts = place.stat()
+            yield f"{place.name} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def _pickled(contents: LayerContents) -> bytes:
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out, protocol=5)
+    pickler.dispatch_table = copyreg.dispatch_table.copy()
+    pickler.dispatch_table[MappingProxyType] = lambda mapping: (MappingProxyType, (dict(mapping),))
+    pickler.dump(contents)
+    return out.getvalue()
+
+
+class _Values(pickle.Unpickler):
+    """Makes values of this package's own classes and of no others: none of them does anything when it is made."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Refuse everything that is not a class of ours."""
+        if module == "types" and name == "MappingProxyType":
+            return MappingProxyType
+        if "." not in name and module.startswith(_CLASSES):
+            found = super().find_class(module, name)
+            if isinstance(found, type):
+                return found
+        raise pickle.UnpicklingError(f"{module}.{name} has no place in a cache")
+
+
+def _body(content: bytes) -> bytes:
+    return content[len(FORMAT) + _DIGEST_SIZE :]
+
+
+def _deflated(content: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=1).compress(content)
+
+
+def _inflated(content: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompress(content, max_output_size=8 * ENTRY_SIZE_MAX)

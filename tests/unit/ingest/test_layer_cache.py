@@ -1,0 +1,146 @@
+"""The layer cache: the same answer as without it, and no trust in what it holds."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from compliance.errors import IntegrityError
+from compliance.formats.examine import Examiner
+from compliance.ingest.layer_cache import FORMAT, LayerCache, LayerKeys, _deflated, _Values
+from compliance.ingest.layers import Reads
+from compliance.ingest.read import Reading, read_tree
+from compliance.ingest.source import open_source, parse_reference
+from compliance.model.filesystem import FileTree
+from compliance.model.image import Image, Layer
+from compliance.model.request import ContentRequest
+from tests.builders.evidence import program
+from tests.builders.layout import Layout, Nodes, docker_archive, simple_image
+
+BASE: Nodes = {"etc/os-release": "ID=debian", "bin/tool": program(b"#!/bin/sh\n"), "etc/passwd": "root:x:0:0::/:/x"}
+TOP: Nodes = {"app": program(b"\x7fELF")}
+ETC = ContentRequest(name="etc", globs=("etc/*",))
+
+
+def read(reference: str, cache: LayerCache | None, **more: object) -> tuple[Image, FileTree]:
+    reading = Reading(requests=(ETC,), examiner=Examiner(()), cache=cache, **more)  # type: ignore[arg-type]
+    source = open_source(parse_reference(reference))
+    try:
+        return read_tree(source, source.image(None), reading)
+    finally:
+        source.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> LayerCache:
+    return LayerCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    return simple_image(tmp_path / "image", (BASE, TOP))
+
+
+def test_answer_from_the_cache_is_the_answer_without_it(cache: LayerCache, image: Path) -> None:
+    trees = [read(f"oci-dir:{image}", kind)[1] for kind in (None, cache, cache)]
+    assert [tree.entries for tree in trees] == [trees[0].entries] * 3
+    assert [tree.captured("etc") for tree in trees] == [trees[0].captured("etc")] * 3
+    assert cache.info().entries == 2
+
+
+def test_second_image_on_the_same_base_reads_only_its_own_layers(cache: LayerCache, tmp_path: Path) -> None:
+    read(f"oci-dir:{simple_image(tmp_path / 'one', (BASE, TOP))}", cache)
+    read(f"oci-dir:{simple_image(tmp_path / 'two', (BASE, {'other': 'x'}))}", cache)
+    assert cache.info().entries == 3
+
+
+def test_swapped_layer_is_refused_although_its_content_is_cached(cache: LayerCache, image: Path) -> None:
+    read(f"oci-dir:{image}", cache)
+    blob = max((image / "blobs" / "sha256").iterdir(), key=lambda path: path.read_bytes()[:2] == b"\x1f\x8b")
+    content = bytearray(blob.read_bytes())
+    content[4] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(IntegrityError, match="does not hash"):
+        read(f"oci-dir:{image}", cache)
+
+
+def test_swapped_layer_of_a_docker_archive_is_refused_too(cache: LayerCache, tmp_path: Path) -> None:
+    good = docker_archive(tmp_path / "good.tar", (BASE,))
+    other = docker_archive(tmp_path / "other.tar", ({**BASE, "etc/passwd": "evil"},))
+    read(f"docker-archive:{good}", cache)
+    content = good.read_bytes().replace(b"root:x:0:0::/:/x", b"evil:x:0:0::/:/x")
+    assert content != other.read_bytes()
+    good.write_bytes(content)
+    with pytest.raises(IntegrityError):
+        read(f"docker-archive:{good}", cache)
+
+
+def test_damaged_or_foreign_entry_is_dropped_and_the_layer_read_again(cache: LayerCache, image: Path) -> None:
+    expected = read(f"oci-dir:{image}", cache)[1].entries
+    places = sorted((cache.info().folder / "layers").glob("??/*"))
+    places[0].write_bytes(places[0].read_bytes()[:-3])
+    places[1].write_bytes(b"not an entry")
+    assert read(f"oci-dir:{image}", cache)[1].entries == expected
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch pwned",)
+
+
+@pytest.mark.parametrize("value", [Evil(), os.system, print, Path("/"), open])
+def test_nothing_but_values_of_ours_comes_out(value: object) -> None:
+    with pytest.raises(pickle.UnpicklingError, match="has no place"):
+        _Values(io.BytesIO(pickle.dumps(value))).load()
+
+
+def test_entry_that_somebody_else_signed_with_a_digest_makes_nothing(cache: LayerCache, image: Path) -> None:
+    import hashlib
+
+    expected = read(f"oci-dir:{image}", cache)[1].entries
+    body = _deflated(pickle.dumps(Evil()))
+    for place in (cache.info().folder / "layers").glob("??/*"):
+        place.write_bytes(FORMAT + hashlib.sha256(body).digest() + body)
+    assert read(f"oci-dir:{image}", cache)[1].entries == expected
+    assert not Path("pwned").exists()
+
+
+def test_key_depends_on_all_that_an_entry_depends_on() -> None:
+    layer = Layer(index=0, digest="sha256:" + "a" * 64, diff_id="sha256:" + "b" * 64, media_type="x", size=1)
+    keys = {
+        LayerKeys((ETC,), Reads.EVIDENCE, "r").of(layer),
+        LayerKeys((ETC,), Reads.INVENTORY, "r").of(layer),
+        LayerKeys((ETC,), Reads.EVIDENCE, "other rules").of(layer),
+        LayerKeys((replace(ETC, max_size=1),), Reads.EVIDENCE, "r").of(layer),
+        LayerKeys((replace(ETC, globs=("usr/*",)),), Reads.EVIDENCE, "r").of(layer),
+        LayerKeys((replace(ETC, reduce=len),), Reads.EVIDENCE, "r").of(layer),
+        LayerKeys((ETC,), Reads.EVIDENCE, "r").of(replace(layer, index=1)),
+        LayerKeys((ETC,), Reads.EVIDENCE, "r").of(replace(layer, digest="sha256:" + "c" * 64)),
+        LayerKeys((ETC,), Reads.EVIDENCE, "r").of(replace(layer, diff_id="sha256:" + "c" * 64)),
+    }
+    assert len(keys) == 9
+    assert LayerKeys((ETC,), Reads.EVIDENCE, "r").of(layer) in keys
+
+
+def test_least_recently_used_entries_go_first(tmp_path: Path) -> None:
+    cache = LayerCache(tmp_path / "cache", size_max=1)
+    layout = Layout(root=tmp_path / "image")
+    layout.add_image((BASE, TOP))
+    read(f"oci-dir:{layout.root}", cache)
+    assert cache.info().entries == 0
+    roomy = LayerCache(tmp_path / "cache")
+    read(f"oci-dir:{layout.root}", roomy)
+    assert roomy.info().entries == 2
+    assert roomy.clear() == 2
+    assert roomy.info().size == 0
+
+
+def test_folder_that_cannot_be_written_does_not_stop_a_run(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    tree = read(f"oci-dir:{image}", LayerCache(tmp_path / "file"))[1]
+    assert "app" in tree.entries
