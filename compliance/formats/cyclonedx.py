@@ -1,84 +1,106 @@
-"""The inventory as a CycloneDX 1.6 document (ECMA-424), through the models of cyclonedx-python-lib.
+"""A bill of materials as CycloneDX 1.6 or 1.7 (ECMA-424), in JSON or XML.
 
 Same image, tool and effective time: the same bytes. Only what was read is in it; what could not be read is said
-in `compositions` and in ``hullmark:unknown`` properties. Files are not components.
+in `compositions` and in ``hullmark:unknown`` properties. Written as plain values that the schemas validate in the
+tests: ADR 5 says why. Licences are `declared`: nobody here compared them with the code, so none is `concluded`.
 
 Properties, all documented here:
-``hullmark:distribution`` (document) the operating system as os-release names it · ``hullmark:unknown`` (document)
-``/path: reason`` of what could not be read or understood · ``hullmark:layer:digest`` digest of a layer that wrote
-a file which proves the component · ``hullmark:found-by`` the cataloger · ``hullmark:source`` name and version of
-the source package that a deb, apk or rpm was built from.
+``hullmark:distribution`` (document; also ``:id`` and ``:version``) the operating system as os-release names it ·
+``hullmark:unknown`` (document) ``/path: reason`` of what could not be read or understood ·
+``hullmark:unowned-programs`` (document) how many programs in the image belong to no package ·
+``hullmark:converted-from`` (document) format and digest of the document that this one was made from ·
+``hullmark:layer:digest`` (image) digest of a layer, lowest first · ``hullmark:found-by`` the cataloger ·
+``hullmark:source`` name and version of the source package that a deb, apk or rpm was built from ·
+``hullmark:contained-in`` purl of the package that contains this one, where it is not nested in its component ·
+``hullmark:declared`` ``true`` for what a lock file or manifest states and nothing shows to be installed ·
+``hullmark:inferred`` what of the identity was inferred · ``hullmark:cpe`` a further CPE ·
+``hullmark:hash:covers`` what the SHA-256 is of when the package is not one file: the listing of its installed files.
+Those beginning with ``bsi:component:`` are of BSI TR-03183-2's taxonomy, given for components that are one file.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
 
+from compliance.formats.declared_license import declared_expression, is_listed
 from compliance.formats.plain_text import plain_text
-from compliance.formats.purl import package_url
+from compliance.formats.sbom_document import (
+    Completeness,
+    FileRecord,
+    Party,
+    Reference,
+    SbomDocument,
+    references_of,
+    supplier_of,
+)
 from compliance.model.filesystem import display_path
-from compliance.model.image import Image
 from compliance.model.inventory import Inventory, License, Location, Package, RelationshipKind
-from compliance.model.reference import Scheme
 
-if TYPE_CHECKING:
-    from cyclonedx.model import HashType
-    from cyclonedx.model.component_evidence import ComponentEvidence, Occurrence
-    from cyclonedx.model.license import License as CdxLicense
-
-MEDIA_TYPE = "application/vnd.cyclonedx+json; version=1.6"
+VERSIONS = ("1.6", "1.7")
 PROPERTY_PREFIX = "hullmark"
+LISTING = "installed files (sha256sum listing by path, as h1 of Go's dirhash)"
+"""The value of ``hullmark:hash:covers``."""
+HASHES = {
+    **{f"SHA-{bits}": bits // 4 for bits in (256, 384, 512)},
+    **{f"{family}-{bits}": bits // 4 for family in ("SHA3", "BLAKE2b") for bits in (256, 384, 512)},
+    "MD5": 32,
+    "SHA-1": 40,
+    "BLAKE3": 64,
+}
+"""Hash algorithms of CycloneDX, with the hexadecimal digits of each."""
+IN_BINARY = frozenset({"go", "rust", "elf_note", "binary"})
+"""Catalogers that read programs, not manifests."""
+CANDIDATE_CONFIDENCE = 0.3
+"""Of a CPE made from name and version, its vendor left open: below what any cataloger states, and not measured."""
 
 _NAMESPACE = uuid.UUID("7d2f8f0c-6b1a-5f0e-9c39-0d6a5a0f5b3e")
 _OCCURRENCES_MAX = 1000
-_IDENTIFIER = re.compile(r"[A-Za-z0-9.-]+")
-# RFC 3986 without user names and IPv6 hosts: stricter than a reader needs to be, never refused by a validator.
-_CHARS = r"(?:[A-Za-z0-9._~:/@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
-_WEB_ADDRESS = re.compile(
-    rf"https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::\d{{1,5}})?(?:/{_CHARS})?(?:\?{_CHARS})?(?:#{_CHARS})?"
-)
-_PERSON = re.compile(r"\s*(?P<name>[^<>]*?)\s*<(?P<mail>[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+)>")
 
 # What an operating system's package ships under another name: a part of its component, not told twice.
 _NESTED_TYPES = frozenset({"pypi", "npm", "gem", "composer", "cran"})
 _OS_TYPES = frozenset({"deb", "apk", "rpm"})
+_APPLICATIONS = frozenset({"generic", "bitnami"})
 
 
-def to_cyclonedx_json(
-    image: Image, inventory: Inventory, *, tool_name: str, tool_version: str, effective: datetime
-) -> bytes:
-    """The document as UTF-8 JSON that ends in a line feed. `effective` is its timestamp."""
-    return _dump(document(image, inventory, tool_name=tool_name, tool_version=tool_version, effective=effective))
+def to_cyclonedx_json(document: SbomDocument, version: str = "1.6") -> bytes:
+    """The document as UTF-8 JSON that ends in a line feed."""
+    return _dump(values(document, version))
 
 
-def document(
-    image: Image, inventory: Inventory, *, tool_name: str, tool_version: str, effective: datetime
-) -> dict[str, Any]:
-    """The document as JSON values.
+def to_cyclonedx_xml(document: SbomDocument, version: str = "1.6") -> bytes:
+    """The document as UTF-8 XML: the same values."""
+    from compliance.formats.cyclonedx_xml import write
 
-    The parts are serialised by cyclonedx-python-lib one by one and put together here: its `Bom` has no
-    compositions, orders components by slow comparisons, and registers dependencies in quadratic time.
-    """
-    subject = _subject_name(image)
-    root_ref = f"image:{image.digest}"
-    components = _components(image, inventory)
-    return {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": uuid.uuid5(_NAMESPACE, f"{image.digest} {tool_name} {tool_version}").urn,
-        "version": 1,
-        "metadata": _metadata(image, subject, root_ref, tool_name, tool_version, effective),
-        "components": components,
-        "dependencies": _dependencies(root_ref, inventory),
-        "compositions": _compositions(root_ref, inventory),
-        **_document_properties(inventory),
+    return write(values(document, version))
+
+
+def values(document: SbomDocument, version: str = "1.6") -> dict[str, Any]:
+    """The document as JSON values, in the order of the schema."""
+    root_ref = _root_ref(document)
+    return _filled(
+        {
+            "$schema": f"http://cyclonedx.org/schema/bom-{version}.schema.json",
+            "bomFormat": "CycloneDX",
+            "specVersion": version,
+            "serialNumber": uuid.uuid5(_NAMESPACE, document.identity).urn,
+            "version": 1,
+            "metadata": _metadata(document, root_ref),
+        }
+    ) | {
+        "components": _components(document),
+        "dependencies": _dependencies(root_ref, document.inventory),
+        "compositions": list(_compositions(root_ref, document)),
+        **_filled({"properties": [_property(*pair) for pair in _document_properties(document)]}),
     }
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, as BSI TR-03183-2 recommends."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:
@@ -90,115 +112,107 @@ def _dump(value: Mapping[str, Any]) -> bytes:
             parts.append(f"{_compact(key)}: [\n{lines}\n]")
         else:
             parts.append(f"{_compact(key)}: {_compact(part)}")
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8")
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "replace")
 
 
 def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _json(model: Any) -> Any:
-    """What cyclonedx-python-lib makes of one of its models under the 1.6 schema."""
-    from cyclonedx.schema.schema import SchemaVersion1Dot6
-
-    return json.loads(model.as_json(view_=SchemaVersion1Dot6))
+def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty: absent fields say nothing."""
+    return {key: value for key, value in fields.items() if value not in (None, "", [], {})}
 
 
-def _subject_name(image: Image) -> str:
-    """The repository, else the image's own title or tag, else its digest: a local path says nothing to others."""
-    if image.reference.scheme in (Scheme.REGISTRY, Scheme.DOCKER, Scheme.PODMAN):
-        return plain_text(image.reference.target)
-    titles = (_claim(image, "title"), image.tag, image.digest)
-    return next(text for text in map(plain_text, filter(None, titles)) if text)
+def _property(name: str, value: str) -> dict[str, str]:
+    full = name if name.startswith("bsi:") else f"{PROPERTY_PREFIX}:{name}"
+    return {"name": full, "value": value}
 
 
-def _claim(image: Image, key: str) -> str:
-    """An ``org.opencontainers.image`` annotation or label: what the image says of itself."""
-    name = f"org.opencontainers.image.{key}"
-    labels = image.config.labels if image.config is not None else {}
-    return plain_text(image.annotations.get(name) or labels.get(name) or "", 256)
+def _root_ref(document: SbomDocument) -> str:
+    subject = document.subject
+    return f"image:{subject.version}" if subject.type == "container" else f"subject:{subject.name}@{subject.version}"
 
 
-def _subject_purl(image: Image) -> str | None:
-    """``pkg:oci`` needs a repository that others can find the image in (purl-spec, oci)."""
-    if image.reference.scheme is not Scheme.REGISTRY:
+def _metadata(document: SbomDocument, root_ref: str) -> dict[str, Any]:
+    """NTIA's author may be a tool: where nobody else is named, this one is."""
+    subject, tool = document.subject, document.tool
+    authors = document.authors or (Party(name=f"{tool.name} {tool.version}"),)
+    root = {
+        "type": subject.type,
+        "bom-ref": root_ref,
+        "supplier": _organisation(subject.supplier),
+        "authors": [_person(author) for author in subject.authors],
+        "name": plain_text(subject.name) or "unnamed",
+        "version": plain_text(subject.version),
+        "hashes": _hashes(subject.digests),
+        "licenses": _licenses(subject.licenses),
+        "purl": subject.purl,
+        "externalReferences": [_reference(one, subject.digests) for one in subject.references],
+        "properties": [_property("layer:digest", digest) for digest in dict.fromkeys(document.layers)]
+        + ([_property(*pair) for pair in _CONTAINER] if subject.type == "container" else []),
+    }
+    made_by = {"type": "application", "bom-ref": f"tool:{tool.name}", "name": tool.name, "version": tool.version}
+    return _filled(
+        {
+            "timestamp": timestamp(document.effective),
+            "lifecycles": [{"phase": "post-build"}],
+            "tools": {"components": [made_by]},
+            "authors": [_person(author) for author in authors],
+            "component": _filled(root),
+            "supplier": _organisation(document.supplier),
+            "licenses": [{"license": {"id": "CC0-1.0"}}],
+        }
+    )
+
+
+# BSI TR-03183-2, 8.1.5 and 8.1.6: a container image is an archive whose parts are still told apart.
+_CONTAINER = (("bsi:component:archive", "archive"), ("bsi:component:structured", "structured"))
+
+
+def _organisation(party: Party | None) -> dict[str, Any] | None:
+    if party is None:
         return None
-    repository = plain_text(image.reference.target)
-    return package_url(
-        "oci",
-        repository.rpartition("/")[2],
-        image.digest,
-        qualifiers={
-            "arch": image.platform.architecture if image.platform else None,
-            "repository_url": repository.lower(),
-            "tag": image.reference.tag,
-        },
-    )
+    contact = [{"email": party.mail}] if party.mail else []
+    return _filled({"name": party.name, "url": [party.url] if party.url else [], "contact": contact})
 
 
-def _metadata(
-    image: Image, subject: str, root_ref: str, tool_name: str, tool_version: str, effective: datetime
-) -> dict[str, Any]:
-    from cyclonedx.model import Property
-    from cyclonedx.model.bom import BomMetaData
-    from cyclonedx.model.component import Component, ComponentType
-    from cyclonedx.model.contact import OrganizationalEntity
-    from cyclonedx.model.lifecycle import LifecyclePhase, PredefinedLifecycle
-    from cyclonedx.model.tool import ToolRepository
-    from packageurl import PackageURL
-
-    purl = _subject_purl(image)
-    vendor = _claim(image, "vendor")
-    root = Component(
-        type=ComponentType.CONTAINER,
-        bom_ref=root_ref,
-        name=subject,
-        version=image.digest,
-        supplier=OrganizationalEntity(name=vendor) if vendor else None,
-        hashes=list(_hashes([_digest_pair(image.digest)])),
-        licenses=list(_licenses(_claimed_license(image))),
-        purl=PackageURL.from_string(purl) if purl else None,
-        properties=[
-            Property(name=f"{PROPERTY_PREFIX}:layer:digest", value=digest)
-            for digest in dict.fromkeys(layer.digest for layer in image.layers)
-        ],
-    )
-    tool = Component(type=ComponentType.APPLICATION, bom_ref=f"tool:{tool_name}", name=tool_name, version=tool_version)
-    metadata = _json(
-        BomMetaData(
-            timestamp=effective,
-            lifecycles=[PredefinedLifecycle(phase=LifecyclePhase.POST_BUILD)],
-            tools=ToolRepository(components=[tool]),
-            component=root,
-            supplier=OrganizationalEntity(name=vendor) if vendor else None,
-        )
-    )
-    return dict(metadata)
+def _person(party: Party) -> dict[str, Any]:
+    return _filled({"name": party.name, "email": party.mail})
 
 
-def _claimed_license(image: Image) -> tuple[License, ...]:
-    """The licence label is stated to be an SPDX expression (OCI image-spec, annotations.md); it stays a name here."""
-    text = _claim(image, "licenses")
-    return (License(raw=text),) if text else ()
+def _reference(reference: Reference, digests: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+    hashes = _hashes(digests) if reference.kind == "distribution" else []
+    return _filled({"type": reference.kind, "url": reference.url, "hashes": hashes})
 
 
-def _digest_pair(digest: str) -> tuple[str, str]:
-    algorithm, _, hexadecimal = digest.partition(":")
-    return {"sha256": "SHA-256", "sha512": "SHA-512"}.get(algorithm, ""), hexadecimal
+def _hashes(digests: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"alg": name, "content": value} for name, value in digests if HASHES.get(name) == len(value)]
 
 
-def _components(image: Image, inventory: Inventory) -> list[dict[str, Any]]:
-    """One component a package, in purl order; packages that an OS package ships are nested in its component."""
-    write = _ComponentWriter(tuple(layer.digest for layer in image.layers))
-    made = {package.purl: write(package) for package in inventory.packages}
+def _components(document: SbomDocument) -> list[dict[str, Any]]:
+    """One component a package, in purl order; packages that an OS package ships are nested in its component.
+
+    Files, where they are listed, are nested in their package's component, and on top where no package owns them.
+    """
+    packages = document.inventory.packages
+    known = {package.purl for package in packages}
+    nested = {package.purl for package in packages if is_nested(package) and package.parent in known}
+    parts: dict[str, list[dict[str, Any]]] = {}
+    loose: list[dict[str, Any]] = []
+    for record in document.files:
+        parts.setdefault(record.owner, []).append(_file(record)) if record.owner else loose.append(_file(record))
+    made = {package.purl: _component(package, document, nested=package.purl in nested) for package in packages}
     top: list[dict[str, Any]] = []
-    for package in inventory.packages:
-        parent = package.parent if is_nested(package) else None
-        if parent is not None and parent in made:
-            made[parent].setdefault("components", []).append(made[package.purl])
+    for package in packages:
+        component = made[package.purl]
+        if package.purl in nested and package.parent is not None:
+            made[package.parent].setdefault("components", []).append(component)
         else:
-            top.append(made[package.purl])
-    return top
+            top.append(component)
+    for purl, records in parts.items():
+        made[purl].setdefault("components", []).extend(records)
+    return top + loose
 
 
 def is_nested(package: Package) -> bool:
@@ -207,147 +221,152 @@ def is_nested(package: Package) -> bool:
     return package.type in _NESTED_TYPES and parent_type in _OS_TYPES
 
 
-class _ComponentWriter:
-    """Packages to component values. What many packages share is serialised once: it takes most of the time."""
-
-    def __init__(self, layers: tuple[str, ...]) -> None:
-        self._layers = layers
-        self._shared: dict[object, dict[str, Any]] = {}
-
-    def __call__(self, package: Package) -> dict[str, Any]:
-        from cyclonedx.model import ExternalReference, ExternalReferenceType, Property, XsUri
-        from packageurl import PackageURL
-
-        purl = PackageURL.from_string(package.purl)
-        group, name = _group_and_name(package, purl.namespace)
-        homepage = package.homepage if package.homepage and _WEB_ADDRESS.fullmatch(package.homepage) else None
-        website = [ExternalReference(type=ExternalReferenceType.WEBSITE, url=XsUri(homepage))] if homepage else None
-        own = _component_json(
-            bom_ref=package.purl,
-            group=group,
-            name=name,
-            version=package.version or None,
-            hashes=_hashes(package.digests),
-            purl=purl,
-            external_references=website,
-            properties=[Property(name=name, value=value) for name, value in _properties(package, self._layers)],
-        )
-        return dict(sorted({**own, **self._declared(package), **self._proved(package)}.items()))
-
-    def _declared(self, package: Package) -> dict[str, Any]:
-        key = (package.supplier, package.licenses)
-        if key not in self._shared:
-            self._shared[key] = _component_json(
-                name="", supplier=_supplier(package.supplier), licenses=_licenses(package.licenses)
-            )
-        return _without_identity(self._shared[key])
-
-    def _proved(self, package: Package) -> dict[str, Any]:
-        key = (package.found_by, package.locations)
-        if key not in self._shared:
-            self._shared[key] = _component_json(name="", evidence=_evidence(package, self._layers))
-        return _without_identity(self._shared[key])
+def _file(record: FileRecord) -> dict[str, Any]:
+    path = display_path(record.path)
+    kind = "executable" if record.program else "non-executable"
+    return {
+        "type": "file",
+        "bom-ref": f"file:{path}",
+        "name": path,
+        "hashes": [{"alg": "SHA-256", "content": record.sha256}],
+        "properties": [
+            _property("bsi:component:filename", path.rpartition("/")[2]),
+            _property("bsi:component:executable", kind),
+        ],
+    }
 
 
-def _component_json(**fields: Any) -> dict[str, Any]:
-    from cyclonedx.model.component import Component, ComponentType
+def _component(package: Package, document: SbomDocument, *, nested: bool) -> dict[str, Any]:
+    installed = document.installed.get(package.purl)
+    digests = package.digests or ((("SHA-256", installed),) if installed else ())
+    group, name = _group_and_name(package)
+    fields = {
+        "type": "application" if package.type in _APPLICATIONS else "library",
+        "bom-ref": package.purl,
+        "supplier": _organisation(supplier_of(package)),
+        "group": plain_text(group),
+        "name": plain_text(name) or plain_text(package.purl),
+        "version": plain_text(package.version),
+        # CycloneDX: "not capable of being called due to them not being installed".
+        "scope": "optional" if package.declared else None,
+        "hashes": _hashes(digests),
+        "licenses": _licenses(package.licenses),
+        "cpe": package.cpes[0] if package.cpes else None,
+        "purl": package.purl,
+        "externalReferences": [_reference(one) for one in references_of(package)],
+        "properties": [_property(*pair) for pair in _properties(package, document, nested=nested)],
+        "evidence": _evidence(package, document),
+    }
+    return _filled(fields)
 
-    return dict(_json(Component(type=ComponentType.LIBRARY, **fields)))
 
-
-def _without_identity(component: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in component.items() if key not in ("name", "type", "bom-ref")}
-
-
-def _group_and_name(package: Package, namespace: str | None) -> tuple[str | None, str]:
+def _group_and_name(package: Package) -> tuple[str, str]:
     """Maven groups, npm scopes and composer vendors are groups; the namespace of others is no part of the name."""
-    if package.type not in ("maven", "npm", "composer") or not namespace:
-        return None, package.name
+    if package.type not in ("maven", "npm", "composer"):
+        return "", package.name
+    from urllib.parse import unquote
+
+    path = package.purl.removeprefix(f"pkg:{package.type}/").partition("?")[0].partition("#")[0].rpartition("@")[0]
+    namespace = unquote(path.rpartition("/")[0])
+    if not namespace:
+        return "", package.name
     return namespace, package.name.removeprefix(f"{namespace}/").removeprefix(f"{namespace}:")
 
 
-def _supplier(text: str | None) -> Any:
-    """``Name <mail>`` as an organisation with a contact."""
-    from cyclonedx.model.contact import OrganizationalContact, OrganizationalEntity
-
-    if not text:
-        return None
-    person = _PERSON.match(text)
-    if person is None:
-        return OrganizationalEntity(name=text)
-    contact = OrganizationalContact(email=person["mail"])
-    return OrganizationalEntity(name=person["name"] or person["mail"], contacts=[contact])
-
-
-def _licenses(licenses: tuple[License, ...]) -> list[CdxLicense]:
-    """As declared. A compound expression may only stand alone, so with others it joins them, or stays a name."""
-    from cyclonedx.model.license import DisjunctiveLicense, LicenseAcknowledgement, LicenseExpression
-
-    declared = LicenseAcknowledgement.DECLARED
-    expressions = [licence.expression for licence in licenses]
-    if any(text and not _is_identifier(text) for text in expressions) and all(expressions):
-        parts = [text if len(licenses) == 1 or " OR " not in text else f"({text})" for text in expressions if text]
-        return [LicenseExpression(" AND ".join(parts), acknowledgement=declared)]
-    return [
-        DisjunctiveLicense(id=licence.expression, acknowledgement=declared)
-        if licence.expression and _is_identifier(licence.expression)
-        else DisjunctiveLicense(name=licence.raw, acknowledgement=declared)
-        for licence in licenses
-        if licence.raw
-    ]
+def _licenses(licenses: tuple[License, ...]) -> list[dict[str, Any]]:
+    """One listed licence by its id, one of no known identity by its name, anything else as one expression."""
+    licenses = tuple(licence for licence in licenses if licence.raw)
+    if not licenses:
+        return []
+    acknowledgement = {"acknowledgement": "declared"}
+    expression = declared_expression(licenses)
+    if len(licenses) == 1 and licenses[0].expression is None:
+        return [{"license": {"name": plain_text(licenses[0].raw), **acknowledgement}}]
+    if is_listed(expression):
+        return [{"license": {"id": expression, **acknowledgement}}]
+    return [{"expression": expression, **acknowledgement}]
 
 
-def _is_identifier(expression: str) -> bool:
-    return _IDENTIFIER.fullmatch(expression) is not None and not expression.startswith(("LicenseRef-", "DocumentRef-"))
-
-
-def _hashes(digests: Iterable[tuple[str, str]]) -> list[HashType]:
-    from cyclonedx.model import HashAlgorithm, HashType
-
-    known = {algorithm.value: algorithm for algorithm in HashAlgorithm}
-    return [HashType(alg=known[name], content=value) for name, value in digests if name in known]
-
-
-def _evidence(package: Package, layers: tuple[str, ...]) -> ComponentEvidence:
-    """What identified the package, and every place of it: the path, and the digest of the layer that wrote it."""
-    from decimal import Decimal
-
-    from cyclonedx.model.component_evidence import (
-        AnalysisTechnique,
-        ComponentEvidence,
-        Identity,
-        IdentityField,
-        Method,
-    )
-
-    in_binary = package.found_by in ("go", "rust", "elf_note")
-    technique = AnalysisTechnique.BINARY_ANALYSIS if in_binary else AnalysisTechnique.MANIFEST_ANALYSIS
-    first = display_path(package.locations[0].path) if package.locations else None
-    method = Method(technique=technique, confidence=Decimal(1), value=first)
-    return ComponentEvidence(
-        identity=[Identity(field=IdentityField.PURL, confidence=Decimal(1), methods=[method])],
-        occurrences=list(_occurrences(package.locations, layers)),
+def _evidence(package: Package, document: SbomDocument) -> dict[str, Any]:
+    """What identified the package, how surely, every place of it, and its licence texts as they were found."""
+    raws = [plain_text(licence.raw) for licence in package.licenses if licence.raw != licence.expression]
+    written_as_name = len(package.licenses) == 1 and package.licenses[0].expression is None
+    return _filled(
+        {
+            "identity": list(_identities(package)),
+            "occurrences": list(_occurrences(package.locations, document)),
+            "licenses": [] if written_as_name else [{"license": {"name": raw}} for raw in dict.fromkeys(raws) if raw],
+        }
     )
 
 
-def _occurrences(locations: tuple[Location, ...], layers: tuple[str, ...]) -> Iterator[Occurrence]:
-    from cyclonedx.model.component_evidence import Occurrence
+def _identities(package: Package) -> Iterator[dict[str, Any]]:
+    technique = "binary-analysis" if package.found_by in IN_BINARY else "manifest-analysis"
+    place = _place(package.locations[0]) if package.locations else None
+    stated = _filled({"technique": technique, "confidence": package.confidence, "value": place})
+    yield {"field": "purl", "confidence": package.confidence, "methods": [stated]}
+    if package.cpes:
+        method = _filled({"technique": technique, "confidence": package.confidence, "value": place})
+        yield {
+            "field": "cpe",
+            "confidence": package.confidence,
+            "concludedValue": package.cpes[0],
+            "methods": [method],
+        }
+    elif candidate := candidate_cpe(package):
+        method = {"technique": "other", "confidence": CANDIDATE_CONFIDENCE, "value": "name and version, any vendor"}
+        yield {
+            "field": "cpe",
+            "confidence": CANDIDATE_CONFIDENCE,
+            "concludedValue": candidate,
+            "methods": [method],
+        }
 
+
+def candidate_cpe(package: Package) -> str | None:
+    """A CPE 2.3 name with any vendor (NISTIR 7695, 6.2): evidence at most, never asserted as `cpe`."""
+    name, version = _cpe_value(_group_and_name(package)[1].rpartition("/")[2]), _cpe_value(package.version)
+    return f"cpe:2.3:a:*:{name}:{version}:*:*:*:*:*:*:*" if name and version else None
+
+
+def _cpe_value(text: str) -> str:
+    """An attribute value as a formatted string binds it: lower case, punctuation escaped; "" for what has none."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return ""
+    return "".join(char if char.isalnum() or char in "_.-" else f"\\{char}" for char in text.lower())
+
+
+def _occurrences(locations: tuple[Location, ...], document: SbomDocument) -> Iterator[dict[str, Any]]:
     for location in locations[:_OCCURRENCES_MAX]:
-        digest = _layer_digest(location, layers)
-        yield Occurrence(location=display_path(location.path), additional_context=f"layer {digest}" if digest else None)
+        digest = document.layer(location.layer)
+        context = f"layer {digest}" if digest else None
+        yield _filled({"location": _place(location), "additionalContext": context})
 
 
-def _layer_digest(location: Location, layers: tuple[str, ...]) -> str | None:
-    return layers[location.layer] if 0 <= location.layer < len(layers) else None
+def _place(location: Location) -> str:
+    """The path, and the place inside an archive as Java writes it: ``/app.war!/WEB-INF/lib/a.jar``."""
+    inside = f"!{display_path(location.inner)}" if location.inner is not None else ""
+    return display_path(location.path) + inside
 
 
-def _properties(package: Package, layers: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    yield f"{PROPERTY_PREFIX}:found-by", package.found_by
-    digests = dict.fromkeys(_layer_digest(location, layers) for location in package.locations)
-    yield from ((f"{PROPERTY_PREFIX}:layer:digest", digest) for digest in digests if digest)
+def _properties(package: Package, document: SbomDocument, *, nested: bool) -> Iterator[tuple[str, str]]:
+    yield "found-by", package.found_by
     if package.source_name:
-        yield f"{PROPERTY_PREFIX}:source", f"{package.source_name} {package.source_version or ''}".strip()
+        yield "source", plain_text(f"{package.source_name} {package.source_version or ''}".strip())
+    if package.parent and not nested:
+        yield "contained-in", package.parent
+    if package.declared:
+        yield "declared", "true"
+    if package.inferred:
+        yield "inferred", plain_text(package.inferred)
+    yield from (("cpe", cpe) for cpe in package.cpes[1:])
+    if package.purl in document.installed and not package.digests:
+        yield "hash:covers", LISTING
+    if single := document.single_files.get(package.purl):
+        yield "bsi:component:filename", single.name
+        yield "bsi:component:executable", "executable"
+        yield "bsi:component:archive", "archive" if single.archive else "no archive"
+        yield "bsi:component:structured", "structured" if single.archive else "unstructured"
 
 
 def _dependencies(root_ref: str, inventory: Inventory) -> list[dict[str, Any]]:
@@ -356,40 +375,54 @@ def _dependencies(root_ref: str, inventory: Inventory) -> list[dict[str, Any]]:
     for relationship in inventory.relationships:
         if relationship.kind in (RelationshipKind.DEPENDS_ON, RelationshipKind.CONTAINS):
             needs[relationship.source].add(relationship.target)
-    graph = {root_ref: _roots(needs)} | {purl: sorted(targets) for purl, targets in needs.items()}
+    graph = {root_ref: roots(needs)} | {purl: sorted(targets) for purl, targets in needs.items()}
     return [{"ref": ref, "dependsOn": targets} if targets else {"ref": ref} for ref, targets in graph.items()]
 
 
-def _roots(needs: Mapping[str, set[str]]) -> list[str]:
+def roots(needs: Mapping[str, set[str]]) -> list[str]:
     """The packages that nothing needs, and one of each circle that nothing outside needs: all others follow."""
     needed = {target for targets in needs.values() for target in targets}
-    roots: list[str] = []
+    found: list[str] = []
     reached: set[str] = set()
     for purl in (*(purl for purl in needs if purl not in needed), *needs):
         if purl in reached:
             continue
-        roots.append(purl)
+        found.append(purl)
         todo = [purl]
         while todo:
             here = todo.pop()
             if here not in reached:
                 reached.add(here)
                 todo.extend(needs[here] - reached)
-    return sorted(roots)
+    return sorted(found)
 
 
-def _compositions(root_ref: str, inventory: Inventory) -> list[dict[str, Any]]:
-    """Never ``complete``: a package manager's records do not prove that there is no other software."""
-    return [{"aggregate": "incomplete" if inventory.unknowns else "unknown", "assemblies": [root_ref]}]
+def _compositions(root_ref: str, document: SbomDocument) -> Iterator[dict[str, Any]]:
+    """The image's parts, then the dependencies of its packages by ecosystem.
+
+    The image is never ``complete``: a package manager's records do not prove that there is no other software.
+    """
+    aggregate = Completeness.INCOMPLETE if document.inventory.unknowns else Completeness.UNKNOWN
+    yield {"aggregate": aggregate.value, "assemblies": [root_ref]}
+    groups: dict[tuple[str, Completeness], list[str]] = {}
+    for package in document.inventory.packages:
+        known = document.completeness.get(package.purl, Completeness.UNKNOWN)
+        groups.setdefault((package.type, known), []).append(package.purl)
+    for (_, known), purls in sorted(groups.items()):
+        yield {"aggregate": known.value, "dependencies": purls}
 
 
-def _document_properties(inventory: Inventory) -> dict[str, Any]:
-    values: list[dict[str, str]] = []
-    distribution = inventory.distribution
-    if distribution is not None:
+def _document_properties(document: SbomDocument) -> Iterator[tuple[str, str]]:
+    inventory = document.inventory
+    if distribution := inventory.distribution:
         text = distribution.pretty_name or f"{distribution.id} {distribution.version_id or ''}".strip()
-        values.append({"name": f"{PROPERTY_PREFIX}:distribution", "value": text})
+        yield "distribution", text
+        yield "distribution:id", distribution.id
+        if distribution.version_id:
+            yield "distribution:version", distribution.version_id
+    if document.unowned_programs is not None:
+        yield "unowned-programs", str(document.unowned_programs)
+    if document.converted_from:
+        yield "converted-from", document.converted_from
     for unknown in inventory.unknowns:
-        reason = plain_text(unknown.reason)
-        values.append({"name": f"{PROPERTY_PREFIX}:unknown", "value": f"{display_path(unknown.path)}: {reason}"})
-    return {"properties": values} if values else {}
+        yield "unknown", f"{display_path(unknown.path)}: {plain_text(unknown.reason)}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from compliance.errors import FormatError
-from compliance.formats.indented_text import flow_pairs, lines
+from compliance.formats.indented_text import Line, flow_pairs, lines
 from compliance.formats.json_data import mapping, read_json_object, text, texts
 from compliance.formats.plain_text import decode
 from compliance.formats.stated_package import StatedPackage
@@ -84,27 +84,29 @@ def read_package_lock(content: bytes, path: str = "") -> Iterator[StatedPackage]
 
 
 def _placed(lock: Mapping[str, Any], packages: Mapping[str, Any]) -> Iterator[StatedPackage]:
-    names: dict[str, str] = {}
+    names = {place: _name(place, mapping(value), lock) for place, value in packages.items()}
     for place, value in packages.items():
         entry = mapping(value)
-        owner = lock if not place else entry
-        names[place] = text(entry.get("name") or owner.get("name")) or place.rpartition("node_modules/")[2]
-    for place, value in packages.items():
-        entry = mapping(value)
-        if entry.get("dev") is True or entry.get("link") is True or entry.get("extraneous") is True:
+        if any(entry.get(mark) is True for mark in ("dev", "link", "extraneous")):
             continue
-        name = names[place] if "node_modules/" in place or not place else names[place].rpartition("/")[2]
-        if place and "node_modules/" not in place and text(entry.get("name")):
-            name = names[place]
+        version = text(entry.get("version")) or text(entry.get("resolved") if place else lock.get("version"))
         found = _stated(
-            name,
-            text(entry.get("version") or ("" if place else lock.get("version"))) or text(entry.get("resolved")),
+            names[place],
+            version,
             integrity=text(entry.get("integrity")),
             depends=tuple(_resolved(place, entry, packages, names)),
             licenses=tuple(texts(entry.get("license"))),
         )
         if found:
             yield found
+
+
+def _name(place: str, entry: Mapping[str, Any], lock: Mapping[str, Any]) -> str:
+    """As stated, which an alias needs; else by the place: below node_modules or a workspace's folder."""
+    if stated := text(entry.get("name") or ("" if place else lock.get("name"))):
+        return stated
+    _, modules, name = place.rpartition("node_modules/")
+    return name if modules else place.rpartition("/")[2]
 
 
 def _resolved(
@@ -134,10 +136,10 @@ def _nested(top: Mapping[str, Any]) -> Iterator[StatedPackage]:
             entry = mapping(value)
             if entry.get("dev") is True:
                 continue
-            version = text(entry.get("version"))
-            if version.startswith("npm:"):
-                name, _, version = version.removeprefix("npm:").rpartition("@")
-            found = _stated(name.rpartition("node_modules/")[2], version, integrity=text(entry.get("integrity")))
+            version, true_name = text(entry.get("version")), name.rpartition("node_modules/")[2]
+            if version.startswith("npm:"):  # an alias
+                true_name, _, version = version.removeprefix("npm:").rpartition("@")
+            found = _stated(true_name, version, integrity=text(entry.get("integrity")))
             if found:
                 yield found
             inner = mapping(entry.get("dependencies"))
@@ -309,32 +311,38 @@ def read_pnpm_lock(content: bytes, path: str = "") -> Iterator[StatedPackage]:
 
 
 def _pnpm_entries(stated: str) -> Iterator[tuple[str, _PnpmEntry]]:
+    """(section, entry): those of ``packages`` and ``snapshots``, and each plain value with itself as key."""
     top, entry, section = "", None, ""
     for line in lines(stated):
+        if line.indent <= 2 and entry is not None:
+            yield top, entry
+            entry = None
         if line.indent == 0:
-            if entry is not None:
-                yield top, entry
-            top, entry = line.key, None
+            top = line.key
             if line.value:
                 yield top, _PnpmEntry(line.value)
-        elif top not in ("packages", "snapshots"):
-            continue
-        elif line.indent == 2:
-            if entry is not None:
-                yield top, entry
-            entry, section = _PnpmEntry(line.key), ""
-        elif entry is None:
-            raise FormatError("a damaged pnpm-lock.yaml", code=_CODE)
-        elif line.indent == 4:
-            section = line.key if not line.value else ""
-            if line.value:
-                entry.values.setdefault(line.key, line.value)
-        elif section in ("dependencies", "optionalDependencies"):
-            entry.needs.append((line.key, line.value))
-        elif section == "resolution" and line.key == "integrity":
-            entry.values.setdefault("resolution", f"{{integrity: {line.value}}}")
+        elif top in ("packages", "snapshots"):
+            if line.indent == 2:
+                entry, section = _PnpmEntry(line.key), ""
+            elif entry is None:
+                raise FormatError("a damaged pnpm-lock.yaml", code=_CODE)
+            else:
+                section = _pnpm_line(entry, line, section)
     if entry is not None:
         yield top, entry
+
+
+def _pnpm_line(entry: _PnpmEntry, line: Line, section: str) -> str:
+    """Takes one line of an entry; answers the section of the entry in which the next deeper lines stand."""
+    if line.indent == 4:
+        if line.value:
+            entry.values.setdefault(line.key, line.value)
+        return line.key if not line.value else ""
+    if section in ("dependencies", "optionalDependencies"):
+        entry.needs.append((line.key, line.value))
+    elif section == "resolution" and line.key == "integrity":
+        entry.values.setdefault("resolution", f"{{integrity: {line.value}}}")
+    return section
 
 
 def _pnpm_identity(entry: _PnpmEntry, *, by_slash: bool) -> tuple[str, str]:

@@ -297,7 +297,7 @@ def dependency_completeness(packages: Iterable[Package]) -> Mapping[str, Complet
     names: dict[str, set[str]] = {}
     for package in packages:
         known = names.setdefault(package.type, set())
-        known.update((package.name, *package.provides))
+        known.update((package.name, f"{package.name}@{package.version}", *package.provides))
         if package.type == "rpm":
             known.update(f"/{path}" for path in package.files)
     return {package.purl: _completeness(package, names[package.type]) for package in packages}

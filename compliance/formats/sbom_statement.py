@@ -132,7 +132,9 @@ def _spdx_package(stated: Mapping[str, Any]) -> StatedPackage:
         supplier=(named["name"] if named else agent) or None,
         homepage=_said(stated.get("homepage")) or None,
         digests=tuple(
-            _digests((entry.get("algorithm"), entry.get("checksumValue")) for entry in mappings(stated.get("checksums")))
+            _digests(
+                (entry.get("algorithm"), entry.get("checksumValue")) for entry in mappings(stated.get("checksums"))
+            )
         ),
         cpes=tuple(locator for _, locator in references if _CPE.fullmatch(locator)),
     )

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from compliance.errors import SourceError
 from compliance.ingest.layers import NOT_READ, Found, LayerContents, LayerEntry, LayerReader
+from compliance.ingest.lookout import settled
 from compliance.model.filesystem import FileKind, Unread
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform
@@ -122,7 +123,8 @@ class RootDirectory:
             if hard_link is None:
                 try:
                     with _open_regular(full) as stream:
-                        reading, kept = reader.file(inside, facts.st_size, stream, 0, found)
+                        looked, kept = reader.file(inside, facts.st_size, stream, 0, found)
+                        reading = settled(looked)
                 except OSError as error:
                     found.unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
             else:

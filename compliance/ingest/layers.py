@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
 from compliance.errors import FormatError, LimitError
@@ -15,6 +17,7 @@ from compliance.formats.examine import Examines
 from compliance.formats.globs import PathMatcher
 from compliance.ingest.compression import PLAIN, Inflater
 from compliance.ingest.limits import Limits
+from compliance.ingest.lookout import Lookout
 from compliance.model.filesystem import FileFacts, FileKind, Unkept, Unread
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
@@ -41,6 +44,8 @@ _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", 
 _HEAD = 4
 """Bytes that tell whether a file is a program."""
 _PIECE = 2**20
+_HELD_MAX = 2**24
+"""Bytes of a data file that may wait in memory to be digested; a larger one is digested as it streams by."""
 
 
 class FileReading(NamedTuple):
@@ -102,6 +107,7 @@ class Found:
     unread: list[Unread] = field(default_factory=list)
     unkept: list[Unkept] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
 
     def hides(self, path: str) -> bool:
         """Note a whiteout or an opaque marker; whether `path` was one."""
@@ -169,6 +175,7 @@ class LayerReader:
     ) -> None:
         """Compile the requests; one matcher over all of them refuses most paths at once."""
         self._reads = reads
+        self._lookout: Lookout[FileReading] = Lookout()
         self._wanted = tuple(_Wanted(request, PathMatcher(request.globs)) for request in requests)
         self._any = PathMatcher(glob for request in requests for glob in request.globs)
         self._examiner = examiner
@@ -176,6 +183,10 @@ class LayerReader:
         self._progress = progress
         self._entries_left = limits.entries
         self._bytes_left = limits.captured_bytes
+
+    def close(self) -> None:
+        """End the thread that looks at large files."""
+        self._lookout.close()
 
     def read(self, layer: Layer, stream: BinaryIO) -> LayerContents:
         """One layer. Both digests have been compared when this returns.
@@ -219,6 +230,8 @@ class LayerReader:
                 entry = self._entry(path, member, reader, layer.index, found)
                 if entry is not None:
                     found.entries.append(entry)
+        for index, reading in found.later:
+            found.entries[index] = found.entries[index]._replace(read=reading.result())
         return LayerContents(
             layer=layer,
             entries=tuple(found.entries),
@@ -244,12 +257,15 @@ class LayerReader:
             found.notices.append(f"/{path}: {reason} passed over")
             found.unread.append(Unread(path=path, reason=reason, layer=layer))
             return None
-        reading = NOT_READ
+        reading: FileReading | Future[FileReading] = NOT_READ
         kept: tuple[tuple[str, object], ...] = ()
         if hard_link is not None:
             kept = self.asked(path)
         elif kind is FileKind.REGULAR:
             reading, kept = self.file(path, member.size, reader, layer, found)
+            if isinstance(reading, Future):
+                found.later.append((len(found.entries), reading))
+                reading = NOT_READ
         xattrs = member.xattrs
         return LayerEntry(
             path,
@@ -268,27 +284,36 @@ class LayerReader:
 
     def file(
         self, path: str, size: int, stream: Readable, layer: int, found: Found
-    ) -> tuple[FileReading, tuple[tuple[str, object], ...]]:
-        """Digests, facts and kept contents of a regular file of `size` bytes that `stream` hands out."""
+    ) -> tuple[FileReading | Future[FileReading], tuple[tuple[str, object], ...]]:
+        """Digests and facts (for a large file later), and kept contents of a file that `stream` hands out."""
         asking = self._asking(path)
         whole = size <= max((wanted.request.max_size for wanted in asking), default=-1)
         examinable = size <= self._limits.examined_bytes
-        digests = Digests(self._algorithms(path, asked=bool(asking)))
+        algorithms = self._algorithms(path, asked=bool(asking))
+        examined = whole and examinable
         if not whole:
             found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
+            asking = ()
             head = stream.peek(_HEAD)
             program = head is None or head.startswith(PROGRAM_HEADS)
-            if not (program and examinable):
-                if program:
-                    reason = f"program of {size} bytes: above {self._limits.examined_bytes} it is not examined"
-                    found.unread.append(Unread(path=path, reason=reason, layer=layer))
-                return self._digested(digests, stream), ()
+            examined = program and examinable
+            if program and not examinable:
+                reason = f"program of {size} bytes: above {self._limits.examined_bytes} it is not examined"
+                found.unread.append(Unread(path=path, reason=reason, layer=layer))
+            if not examined and (not algorithms or size > _HELD_MAX):
+                return self._digested(Digests(algorithms), stream), ()
         content = stream.read(size)
-        facts = self._examiner.examine(content) if examinable else None
+        reading = self._lookout.look(content, partial(self._look, algorithms, examined))
+        return reading, self._keep(path, content, asking, layer, found.unkept)
+
+    def _look(self, algorithms: tuple[str, ...], examined: bool, content: bytes) -> FileReading:
+        """Examine and digest one file."""
+        facts = self._examiner.examine(content) if examined else None
         if facts is not None and self._reads is Reads.INVENTORY:
-            digests = Digests(("sha256",))  # a program that states its packages is their evidence
+            algorithms = ("sha256",)  # a program that states its packages is their evidence
+        digests = Digests(algorithms)
         digests.update(content)
-        return digests.reading(facts), self._keep(path, content, asking, layer, found.unkept)
+        return digests.reading(facts)
 
     def _algorithms(self, path: str, *, asked: bool) -> tuple[str, ...]:
         """sha256 for evidence; md5 (dpkg) and sha1 (apk) too where such a database may record the file."""

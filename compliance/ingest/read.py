@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from compliance.errors import IntegrityError
@@ -49,14 +50,15 @@ def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, Fi
     """
     builder = TreeBuilder()
     reader = LayerReader(reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads)
-    if isinstance(source, RootDirectory):
-        contents = source.contents(reader)
-        builder.apply(contents)
-        image = replace(image, digest=digest_of(contents))
-    else:
-        keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
-        for layer in image.layers:
-            builder.apply(_contents(source, layer, reader, reading, keys))
+    with closing(reader):
+        if isinstance(source, RootDirectory):
+            contents = source.contents(reader)
+            builder.apply(contents)
+            image = replace(image, digest=digest_of(contents))
+        else:
+            keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
+            for layer in image.layers:
+                builder.apply(_contents(source, layer, reader, reading, keys))
     return replace(image, notices=(*image.notices, *builder.notices)), builder.finish()
 
 

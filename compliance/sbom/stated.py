@@ -6,6 +6,7 @@ counts and the file adds nothing.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import licenses_of
 
 STATED_MAX = 100_000
-"""Packages of one file; the largest lock files known have some ten thousand."""
+"""Packages that the files of one ecosystem may state; the largest lock files known have some ten thousand."""
 
 _DEPENDS_MAX = 2000
 # Below these lies what a package manager installed or fetched: a lock file there is for that package's developers.
@@ -39,24 +40,22 @@ def of_others(path: str) -> bool:
     return _OF_OTHERS.search(path) is not None
 
 
-def read_stated(item: Captured, read: Reader, unknowns: list[Unknown]) -> Iterator[StatedPackage]:
+def read_stated(item: Captured, read: Reader, unknowns: list[Unknown], limit: int = STATED_MAX) -> list[StatedPackage]:
     """What the file states up to where it can't be read further, which is then among `unknowns`."""
-    content = item.value
-    if not isinstance(content, bytes):
-        return
-    try:
-        for number, stated in enumerate(read(content, item.entry.path)):
-            if number >= STATED_MAX:
-                raise FormatError(f"more than {STATED_MAX} packages in one file", code="lock-too-large")
-            if stated.name and stated.version:
-                yield stated
-    except FormatError as error:
-        unknowns.append(Unknown(path=item.entry.path, reason=error.message))
+    found: list[StatedPackage] = []
+    if isinstance(item.value, bytes):
+        try:
+            for stated in read(item.value, item.entry.path):
+                if len(found) >= limit:
+                    raise FormatError(f"more than {STATED_MAX} packages stated by files", code="lock-too-large")
+                if stated.name and stated.version:
+                    found.append(stated)
+        except FormatError as error:
+            unknowns.append(Unknown(path=item.entry.path, reason=error.message))
+    return found
 
 
-def stated_package(
-    entry: FileEntry, stated: StatedPackage, *, type_: str, found_by: str, declared: bool
-) -> Package:
+def stated_package(entry: FileEntry, stated: StatedPackage, *, type_: str, found_by: str, declared: bool) -> Package:
     """The package that the file at `entry` states."""
     name, version = plain_text(stated.name, 512), plain_text(stated.version, 256)
     namespace, _, last = name.rpartition("/")
@@ -96,6 +95,41 @@ def describes_installed(declared: Collection[str], installed: Collection[str]) -
     return bool(declared) and 2 * sum(name in installed for name in declared) >= len(declared)
 
 
+def declared_packages(
+    tree: FileTree,
+    readers: tuple[tuple[ContentRequest, Reader], ...],
+    installed: Iterable[Package],
+    unknowns: list[Unknown],
+    *,
+    type_: str,
+    found_by: str,
+    beside: Callable[[str], bool],
+) -> list[Package]:
+    """What lock files declare whose installation is not in the image, each without those of `installed`.
+
+    `beside` tells whether something is installed where the file in this folder would have it. Names are compared
+    as packages provide them.
+    """
+    identities = {(_key(package), package.version) for package in installed}
+    names = {name for name, _ in identities}
+    found: list[Package] = []
+    for request, read in readers:
+        for item in tree.captured(request.name):
+            if of_others(item.entry.path) or beside(posixpath.dirname(item.entry.path)):
+                continue
+            packages = [
+                stated_package(item.entry, stated, type_=type_, found_by=found_by, declared=True)
+                for stated in read_stated(item, read, unknowns, STATED_MAX - len(found))
+            ]
+            if not describes_installed({_key(package) for package in packages}, names):
+                found.extend(package for package in packages if (_key(package), package.version) not in identities)
+    return found
+
+
+def _key(package: Package) -> str:
+    return package.provides[0] if package.provides else package.name
+
+
 def _always(path: str) -> bool:
     return True
 
@@ -128,6 +162,6 @@ class StatingFiles:
                     continue
                 packages.extend(
                     stated_package(item.entry, stated, type_=self.type_, found_by=self.id, declared=declared)
-                    for stated in read_stated(item, read, unknowns)
+                    for stated in read_stated(item, read, unknowns, STATED_MAX - len(packages))
                 )
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))

@@ -24,7 +24,31 @@ from tests.builders.evidence import image, tree_from_directory
 FIXTURES = Path(os.environ.get("HULLMARK_SHARED") or Path(__file__).resolve().parents[3] / "shared") / "fixtures"
 CASES = sorted(path.parent for path in FIXTURES.glob("packages/*/*/expected.json"))
 
-COVERED = frozenset({"apk", "dpkg", "go", "java", "npm", "python", "rpm"})
+COVERED = frozenset(
+    {
+        "apk",
+        "bitnami",
+        "chisel",
+        "conda",
+        "dotnet",
+        "dpkg",
+        "elf-note",
+        "embedded-sbom",
+        "go",
+        "java",
+        "npm",
+        "pacman",
+        "php",
+        "portage",
+        "python",
+        "r",
+        "rpm",
+        "ruby",
+        "rust",
+        "snap",
+        "wordpress",
+    }
+)
 # What these state is not what is installed: a lock file or a vendored source tree says what somebody may install.
 NOT_INSTALLED = {
     "go/vendor-modules": "vendored sources, not a built program",
@@ -54,7 +78,8 @@ def inventory_of(case: Path) -> Inventory:
 def comparable(purl: str, *, namespace: bool = True) -> str:
     """The purl as packageurl-python spells it, without what the fixtures leave out or other tools add."""
     parts = PackageURL.from_string(purl)
-    kept = {key: value for key, value in parts.qualifiers.items() if key not in ("distro", "upstream")}
+    left_out = ("build", "channel", "subdir", "type") if parts.type == "conda" else ("distro", "upstream")
+    kept = {key: value for key, value in parts.qualifiers.items() if key not in left_out}
     return parts._replace(qualifiers=kept, namespace=parts.namespace if namespace else None).to_string()
 
 

@@ -44,9 +44,7 @@ def _files(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield path, digest if _DIGEST.fullmatch(digest) and part.get("path_type") != "softlink" else ""
 
 
-_RECORD = ContentRequest(
-    name="conda-record", globs=("**/conda-meta/*.json",), max_size=64 * 2**20, reduce=read_record
-)
+_RECORD = ContentRequest(name="conda-record", globs=("**/conda-meta/*.json",), max_size=64 * 2**20, reduce=read_record)
 
 
 @dataclass(frozen=True, slots=True)

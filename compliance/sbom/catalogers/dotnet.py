@@ -15,8 +15,10 @@ from compliance.formats.purl import package_url
 from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, Location, Package, Unknown
 from compliance.model.request import ContentRequest
+from compliance.sbom.stated import of_others
 
-_DEPS = ContentRequest(name="dotnet-deps", globs=("**/*.deps.json",), max_size=32 * 2**20)
+_DEPS_SUFFIX = ".deps.json"
+_DEPS = ContentRequest(name="dotnet-deps", globs=(f"**/*{_DEPS_SUFFIX}",), max_size=32 * 2**20)
 _LOCK = ContentRequest(name="dotnet-lock", globs=("**/packages.lock.json", "**/packages.*.lock.json"))
 
 # A runtime that is published with its application stands under the name of its NuGet package with this before it.
@@ -37,15 +39,15 @@ class DotnetCataloger:
         packages: list[Package] = []
         unknowns: list[Unknown] = []
         for item in (*tree.captured(_DEPS.name), *tree.captured(_LOCK.name)):
-            if not isinstance(item.value, bytes):
+            is_lock = not item.entry.name.endswith(_DEPS_SUFFIX)
+            if not isinstance(item.value, bytes) or (is_lock and of_others(item.entry.path)):
                 continue
             try:
                 document = read_json_object(item.value)
             except FormatError as error:
                 unknowns.append(Unknown(path=item.entry.path, reason=f"{item.entry.name}: {error.message}"))
                 continue
-            found = _deps(document, item.entry, tree) if "targets" in document else _locked(document, item.entry)
-            packages.extend(found)
+            packages.extend(_locked(document, item.entry) if is_lock else _deps(document, item.entry, tree))
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 
@@ -53,7 +55,7 @@ CATALOGER = DotnetCataloger()
 
 
 def _deps(document: Mapping[str, Any], entry: FileEntry, tree: FileTree) -> Iterator[Package]:
-    """The libraries of one application (runtime configuration files, "deps.json"); what only compiling needs is none."""
+    """The libraries of one application (its deps.json); what only compiling needs is none."""
     libraries = mapping(document.get("libraries"))
     seen: set[str] = set()
     for target in mapping(document.get("targets")).values():

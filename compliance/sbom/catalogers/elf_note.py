@@ -1,4 +1,4 @@
-"""Packages that executables and libraries name in themselves: .note.package (systemd, "Package Metadata for ELF Files").
+"""Packages that ELF files name in themselves: .note.package (systemd, "Package Metadata for ELF Files").
 
 A note names the source package of its file, and every file of a distribution may carry one. So where the package
 database of the same kind is in the image, that tells more truly what is installed and the notes are passed over.

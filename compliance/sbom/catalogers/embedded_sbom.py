@@ -37,11 +37,9 @@ def read_document(content: bytes) -> SbomStatement | str | None:
 _DOCUMENT = ContentRequest(
     name="embedded-sbom",
     globs=(
-        "**/opt/bitnami/**/.spdx-*.spdx",
         "**/opt/docker/sbom/**/*.json",
-        "**/opt/docker/sbom/**/.*.json",
         "**/var/lib/db/sbom/*.json",
-        "**/*.spdx",
+        "**/*.spdx",  # Bitnami's are .spdx-NAME.spdx
         "**/*.spdx.json",
         "**/*.cdx",
         "**/*.cdx.json",
@@ -115,7 +113,6 @@ class _Document:
             yield self._package(ref, stated, url)
 
     def _package(self, ref: str, stated: StatedPackage, url: PackageURL) -> Package:
-        qualifiers: Mapping[str, str] = url.qualifiers if isinstance(url.qualifiers, dict) else {}
         purl = self._purl(ref)
         parent = self._parent(ref)
         return Package(
@@ -127,7 +124,7 @@ class _Document:
             locations=(Location(path=self._entry.path, layer=self._entry.layer),),
             licenses=licenses_of(stated.licenses),
             supplier=stated.supplier,
-            architecture=qualifiers.get("arch"),
+            architecture=_qualifiers(url).get("arch"),
             homepage=stated.homepage,
             digests=stated.digests,
             depends=tuple(dict.fromkeys(self._needed(ref, url.type))),
@@ -140,8 +137,8 @@ class _Document:
     def _purl(self, ref: str) -> str:
         """The purl as this project writes it; packages of the image's own distribution get its release."""
         stated, url = self._named[ref]
-        given: Mapping[str, str] = url.qualifiers if isinstance(url.qualifiers, dict) else {}
-        qualifiers: dict[str, str | None] = {key: value for key, value in given.items() if key in _QUALIFIERS}
+        qualifiers: dict[str, str | None] = {}
+        qualifiers.update((key, value) for key, value in _qualifiers(url).items() if key in _QUALIFIERS)
         namespace = url.namespace
         system = self._distribution
         if system is not None and url.type in _OF_DISTRIBUTION:
@@ -181,6 +178,11 @@ def _parsed(purl: str) -> PackageURL | None:
         return PackageURL.from_string(purl) if purl else None
     except ValueError:
         return None
+
+
+def _qualifiers(url: PackageURL) -> Mapping[str, str]:
+    given: object = url.qualifiers
+    return given if isinstance(given, dict) else {}
 
 
 def _name(url: PackageURL) -> str:

@@ -1,15 +1,28 @@
-"""Go modules compiled into executables, as the linker recorded them (debug/buildinfo)."""
+"""Go modules: compiled into executables, as the linker recorded them (debug/buildinfo), vendored, and declared.
+
+Modules whose sources lie in a vendor folder are in the image; what go.mod requires is only declared, and counts
+only where no executable of that module is there and less than half of its modules are in executables.
+"""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from compliance.formats.go_module_files import GoMod, read_go_mod, read_go_sum, read_modules_txt
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
 from compliance.model.filesystem import FileEntry, FileTree, GoBuildInfo
 from compliance.model.inventory import Cataloged, Distribution, Location, Package
 from compliance.model.request import ContentRequest
+from compliance.sbom.stated import STATED_MAX, describes_installed, of_others
+
+_VENDOR = ContentRequest(name="go-vendor", globs=("**/vendor/modules.txt",))
+_MOD = ContentRequest(name="go-mod", globs=("**/go.mod",))
+_SUM = ContentRequest(name="go-sum", globs=("**/go.sum",))
+_LISTS_ALL = (1, 17)
+"""Since this Go version go.mod lists indirect modules too (Go Modules Reference, "go directive")."""
 
 _DEVELOPMENT = "(devel)"
 _STANDARD_LIBRARY = "stdlib"
@@ -17,10 +30,10 @@ _STANDARD_LIBRARY = "stdlib"
 
 @dataclass(frozen=True, slots=True)
 class GoCataloger:
-    """The main module, its dependencies and the standard library of every Go executable."""
+    """The main module, its dependencies and the standard library of every Go executable; then source trees."""
 
     id: str = "go"
-    requests: tuple[ContentRequest, ...] = ()
+    requests: tuple[ContentRequest, ...] = (_VENDOR, _MOD, _SUM)
 
     def catalog(self, tree: FileTree, distribution: Distribution | None) -> Cataloged:
         """Modules of each file once, however many names it has."""
@@ -31,10 +44,55 @@ class GoCataloger:
                 continue
             seen.add(entry.inode)
             packages.extend(_packages(entry, tree.names(entry), entry.facts.elf.go))
+        packages.extend(_vendored(tree, {package.purl for package in packages}))
+        packages.extend(_declared(tree, packages))
         return Cataloged(packages=tuple(packages))
 
 
 CATALOGER = GoCataloger()
+
+
+def _vendored(tree: FileTree, built: set[str]) -> Iterator[Package]:
+    """What each vendor/modules.txt names; declared where the sources it names are not beside it."""
+    for item in tree.captured(_VENDOR.name):
+        folder = posixpath.dirname(item.entry.path)
+        if of_others(posixpath.dirname(folder) + "/") or not isinstance(item.value, bytes):
+            continue
+        for number, (place, path, version) in enumerate(read_modules_txt(item.value)):
+            declared = f"{folder}/{place}" not in tree.entries
+            package = _module(path, version, (_location(item.entry),), declared=declared)
+            if number < STATED_MAX and not (declared and package.purl in built):
+                yield package
+
+
+def _declared(tree: FileTree, found: list[Package]) -> Iterator[Package]:
+    """What go.mod requires, where neither an executable nor a vendor folder shows what came of it."""
+    names, purls = {package.name for package in found}, {package.purl for package in found}
+    sums = {posixpath.dirname(item.entry.path): item.value for item in tree.captured(_SUM.name)}
+    for item in tree.captured(_MOD.name):
+        folder = posixpath.dirname(item.entry.path)
+        if of_others(item.entry.path) or f"{folder}/vendor/modules.txt".lstrip("/") in tree.entries:
+            continue
+        mod = read_go_mod(item.value if isinstance(item.value, bytes) else b"")
+        stated = dict(mod.requires)
+        sum_ = sums.get(folder)
+        if mod.go < _LISTS_ALL and isinstance(sum_, bytes):
+            stated = {**_indirect(mod, sum_), **stated}
+        if mod.module in names or describes_installed(stated, names):
+            continue
+        for path, version in list(stated.items())[:STATED_MAX]:
+            package = _module(path, version, (_location(item.entry),), declared=True)
+            if package.purl not in purls:
+                yield package
+
+
+def _indirect(mod: GoMod, sum_: bytes) -> dict[str, str]:
+    """Modules of go.sum alone: it keeps every version that was looked at in order, so the last is the newest."""
+    return {path: version for path, version in read_go_sum(sum_) if path not in mod.replaced and path != mod.module}
+
+
+def _location(entry: FileEntry) -> Location:
+    return Location(path=entry.path, layer=entry.layer)
 
 
 def _packages(entry: FileEntry, names: tuple[str, ...], info: GoBuildInfo) -> Iterator[Package]:
@@ -64,6 +122,7 @@ def _module(
     *,
     digests: tuple[tuple[str, str], ...] = (),
     depends: tuple[str, ...] = (),
+    declared: bool = False,
 ) -> Package:
     """One module. What was built from a work tree has no version that a purl could name."""
     path, version = plain_text(path), plain_text(version, 256)
@@ -77,6 +136,7 @@ def _module(
         locations=locations,
         digests=digests,
         depends=depends,
+        declared=declared,
     )
 
 

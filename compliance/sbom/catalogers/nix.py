@@ -62,9 +62,7 @@ def _packages(found: list[tuple[FileEntry, re.Match[str], re.Match[str], list[st
             name=name,
             version=version,
             type="nix",
-            purl=package_url(
-                "nix", name, version, qualifiers={"output": named["output"], "outputhash": place["hash"]}
-            ),
+            purl=package_url("nix", name, version, qualifiers={"output": named["output"], "outputhash": place["hash"]}),
             found_by=CATALOGER.id,
             locations=(Location(path=entry.path, layer=entry.layer),),
             files=tuple(files),

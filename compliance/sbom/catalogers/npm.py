@@ -1,7 +1,9 @@
-"""npm packages that are installed: package.json in node_modules, and of packages that lie elsewhere.
+"""npm packages: package.json in node_modules and of packages that lie elsewhere, and what lock files declare.
 
-Not counted: manifests inside an installed package that npm did not put there (test fixtures, bundled stubs), the
-manifest of an application that has its dependencies beside it, and private ones; their names are no packages.
+A lock file counts only where nothing it could describe is installed: no package in a node_modules beside or above
+it, and less than half of its names installed anywhere. Not counted: manifests inside an installed package that npm
+did not put there (test fixtures, bundled stubs), the manifest of an application that has its dependencies beside it,
+and private ones; their names are no packages.
 """
 
 from __future__ import annotations
@@ -9,16 +11,18 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compliance.formats.npm_locks import read_bun_lock, read_package_lock, read_pnpm_lock, read_yarn_lock
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
 from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, Location, Package, Unknown
 from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import licenses_of
+from compliance.sbom.stated import Reader, declared_packages
 
 _DEPENDENCIES_MAX = 2000
 _INSTALLED = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@.][^/]*/package\.json")
@@ -61,13 +65,20 @@ def read_manifest(content: bytes) -> Manifest:
 
 _MANIFEST = ContentRequest(name="npm-manifest", globs=("**/package.json",), max_size=4 * 2**20, reduce=read_manifest)
 
+_LOCKS: tuple[tuple[ContentRequest, Reader], ...] = (
+    (ContentRequest(name="npm-lock", globs=("**/package-lock.json", "**/npm-shrinkwrap.json")), read_package_lock),
+    (ContentRequest(name="yarn-lock", globs=("**/yarn.lock",)), read_yarn_lock),
+    (ContentRequest(name="pnpm-lock", globs=("**/pnpm-lock.yaml",)), read_pnpm_lock),
+    (ContentRequest(name="bun-lock", globs=("**/bun.lock",)), read_bun_lock),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class NpmCataloger:
     """Packages with a name and a version; a versionless manifest where npm installs is an unknown."""
 
     id: str = "npm"
-    requests: tuple[ContentRequest, ...] = (_MANIFEST,)
+    requests: tuple[ContentRequest, ...] = (_MANIFEST, *(request for request, _ in _LOCKS))
 
     def catalog(self, tree: FileTree, distribution: Distribution | None) -> Cataloged:
         """Every installed manifest; packages in several folders come once for each."""
@@ -82,10 +93,33 @@ class NpmCataloger:
             elif _INSTALLED.fullmatch(item.entry.path):
                 reason = manifest.problem or "package.json without name and version"
                 unknowns.append(Unknown(path=item.entry.path, reason=reason))
+        packages.extend(_declared(tree, packages, unknowns))
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 
 CATALOGER = NpmCataloger()
+
+
+def _declared(tree: FileTree, installed: list[Package], unknowns: list[Unknown]) -> list[Package]:
+    """What lock files declare; Node.js would look for it in node_modules beside the file or in a folder above."""
+    places = (package.locations[0].path for package in installed)
+    folders = {place.partition("node_modules/")[0].rstrip("/") for place in places if _BELOW_MODULES.match(place)}
+    return declared_packages(
+        tree,
+        _LOCKS,
+        installed,
+        unknowns,
+        type_="npm",
+        found_by=CATALOGER.id,
+        beside=lambda folder: _has_modules(folder, folders),
+    )
+
+
+def _has_modules(folder: str, folders: Collection[str]) -> bool:
+    """Whether packages are installed where Node.js would look from `folder`: there or in any folder above."""
+    while folder and folder not in folders:
+        folder = posixpath.dirname(folder)
+    return folder in folders
 
 
 def _is_package(path: str, manifest: Manifest, tree: FileTree) -> bool:

@@ -15,6 +15,7 @@ from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, License, Location, Package, Unknown
 from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import licenses_of
+from compliance.sbom.stated import describes_installed, of_others
 
 _INSTALLED = ContentRequest(name="php-installed", globs=("**/composer/installed.json",), max_size=32 * 2**20)
 _LOCK = ContentRequest(name="php-lock", globs=("**/composer.lock",), max_size=32 * 2**20)
@@ -36,14 +37,19 @@ class PhpCataloger:
         """Every entry with a name and a version; a file that can't be read is an unknown."""
         packages: list[Package] = []
         unknowns: list[Unknown] = []
-        for request, read in ((_INSTALLED, _installed), (_LOCK, _locked), (_REGISTRY, _registered)):
+        for request, read in ((_INSTALLED, _installed), (_REGISTRY, _registered), (_LOCK, _locked)):
+            installed = {package.name for package in packages}
             for item in tree.captured(request.name):
-                if not isinstance(item.value, bytes):
+                is_lock = request is _LOCK
+                if not isinstance(item.value, bytes) or (is_lock and of_others(item.entry.path)):
                     continue
                 try:
-                    packages.extend(read(item.value, item.entry))
+                    found = list(read(item.value, item.entry))
                 except FormatError as error:
                     unknowns.append(Unknown(path=item.entry.path, reason=f"{item.entry.name}: {error.message}"))
+                    continue
+                if not (is_lock and describes_installed({package.name for package in found}, installed)):
+                    packages.extend(found)
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 

@@ -1,4 +1,8 @@
-"""Python packages that are installed: *.dist-info, *.egg-info and eggs (core metadata; PEP 376, 566, 610, 639)."""
+"""Python packages: *.dist-info, *.egg-info and eggs (core metadata; PEP 376, 566, 610, 639), and what locks declare.
+
+A lock file counts only where nothing it could describe is installed: no package below its folder, and less than
+half of its names installed anywhere.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,21 @@ from compliance.errors import FormatError
 from compliance.formats.control_file import fields, stanzas
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
+from compliance.formats.python_locks import (
+    canonical_name,
+    read_pdm_lock,
+    read_pipfile_lock,
+    read_poetry_lock,
+    read_pylock,
+    read_requirements,
+    read_uv_lock,
+)
 from compliance.formats.zip_archive import ZipArchive
 from compliance.model.filesystem import Captured, FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, License, Location, Package, Unknown
 from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import license_of, licenses_of
+from compliance.sbom.stated import Reader, declared_packages
 
 _METADATA_MAX = 4 * 2**20
 _METADATA = ContentRequest(
@@ -56,18 +70,41 @@ def read_egg(content: bytes) -> bytes | str:
 
 _EGG = ContentRequest(name="python-egg", globs=("**/*.egg",), max_size=256 * 2**20, reduce=read_egg)
 
+_REQUIREMENT_FILES = tuple(
+    f"**/{name}.txt"
+    for name in (
+        "requirements",
+        *(f"{part}{sign}requirements" for part in ("dev", "prod", "test", "base") for sign in "-_"),
+        *(
+            f"requirements{sign}{part}"
+            for part in ("dev", "prod", "production", "test", "base", "lock")
+            for sign in "-_."
+        ),
+    )
+)
+_LOCKS: tuple[tuple[ContentRequest, Reader], ...] = (
+    (
+        ContentRequest(name="python-requirements", globs=(*_REQUIREMENT_FILES, "**/requirements/*.txt")),
+        read_requirements,
+    ),
+    (ContentRequest(name="pipfile-lock", globs=("**/Pipfile.lock",)), read_pipfile_lock),
+    (ContentRequest(name="poetry-lock", globs=("**/poetry.lock",)), read_poetry_lock),
+    (ContentRequest(name="pdm-lock", globs=("**/pdm.lock",)), read_pdm_lock),
+    (ContentRequest(name="uv-lock", globs=("**/uv.lock",)), read_uv_lock),
+    (ContentRequest(name="pylock", globs=("**/pylock.toml",)), read_pylock),
+)
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)([^;]*)(?:;(.*))?", re.DOTALL)
-_SEPARATORS = re.compile(r"[-_.]+")
 _EXTRA = re.compile(r"\bextra\s*==")
 
 
 @dataclass(frozen=True, slots=True)
 class PythonCataloger:
-    """Installed distributions, wherever in the tree their metadata lie."""
+    """Installed distributions, wherever in the tree their metadata lie; then the declared ones."""
 
     id: str = "python"
-    requests: tuple[ContentRequest, ...] = (_METADATA, _BESIDE, _EGG)
+    requests: tuple[ContentRequest, ...] = (_METADATA, _BESIDE, _EGG, *(request for request, _ in _LOCKS))
 
     def catalog(self, tree: FileTree, distribution: Distribution | None) -> Cataloged:
         """Every metadata file with a valid name and a version; others are unknowns."""
@@ -80,10 +117,25 @@ class PythonCataloger:
                 packages.append(found)
             else:
                 unknowns.append(Unknown(path=item.entry.path, reason=found))
+        packages.extend(_declared(tree, packages, unknowns))
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 
 CATALOGER = PythonCataloger()
+
+
+def _declared(tree: FileTree, installed: list[Package], unknowns: list[Unknown]) -> list[Package]:
+    """What lock files declare; a virtual environment lies below the project's folder."""
+    folders = {folder for package in installed for folder in _above(package.locations[0].path)}
+    return declared_packages(
+        tree, _LOCKS, installed, unknowns, type_="pypi", found_by=CATALOGER.id, beside=folders.__contains__
+    )
+
+
+def _above(path: str) -> Iterator[str]:
+    """Every folder that `path` lies in but the root, where all lies."""
+    while path := posixpath.dirname(path):
+        yield path
 
 
 def _package(entry: FileEntry, content: bytes, beside: Mapping[str, Captured]) -> Package | str:
@@ -100,6 +152,7 @@ def _package(entry: FileEntry, content: bytes, beside: Mapping[str, Captured]) -
     folder = posixpath.dirname(entry.path)
     if posixpath.basename(folder).startswith("~"):
         return f"Python metadata of {name} left behind by an interrupted change; pip does not count it"
+    inner = _EGG_METADATA if entry.name.endswith(".egg") else None
     paths, digests = _recorded(folder, beside) if not entry.name.endswith((".egg-info", ".egg")) else ((), {})
     return Package(
         name=name,
@@ -107,7 +160,7 @@ def _package(entry: FileEntry, content: bytes, beside: Mapping[str, Captured]) -
         type="pypi",
         purl=package_url("pypi", name, version, qualifiers={"vcs_url": _vcs_url(folder, beside)}),
         found_by=CATALOGER.id,
-        locations=(Location(path=entry.path, layer=entry.layer),),
+        locations=(Location(path=entry.path, layer=entry.layer, inner=inner),),
         licenses=_licenses(values, [value for key, value in header if key == "classifier"]),
         supplier=_person(values),
         homepage=_homepage(values, [value for key, value in header if key == "project-url"]),
@@ -116,11 +169,6 @@ def _package(entry: FileEntry, content: bytes, beside: Mapping[str, Captured]) -
         files=tuple(dict.fromkeys((*paths, entry.path))),
         file_digests=digests,
     )
-
-
-def canonical_name(name: str) -> str:
-    """The form in which two spellings of a name are equal (PEP 503)."""
-    return _SEPARATORS.sub("-", name).lower()
 
 
 def _requirements(lines: Iterator[str]) -> Iterator[str]:

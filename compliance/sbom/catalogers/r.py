@@ -15,6 +15,7 @@ from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, License, Location, Package, Unknown
 from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import licenses_of
+from compliance.sbom.stated import of_others
 
 _DESCRIPTION = ContentRequest(name="r-description", globs=("**/DESCRIPTION",), max_size=1 * 2**20)
 _LOCK = ContentRequest(name="r-lock", globs=("**/renv.lock",))
@@ -51,8 +52,10 @@ class RCataloger:
             else:
                 unknowns.append(Unknown(path=item.entry.path, reason="an R package without valid name and version"))
         for item in tree.captured(_LOCK.name):
+            if not isinstance(item.value, bytes) or of_others(item.entry.path):
+                continue
             try:
-                packages.extend(_declared(item.value, item.entry) if isinstance(item.value, bytes) else ())
+                packages.extend(_declared(item.value, item.entry))
             except FormatError as error:
                 unknowns.append(Unknown(path=item.entry.path, reason=f"renv.lock: {error.message}"))
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))

@@ -13,6 +13,7 @@ from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, Location, Package, Unknown
 from compliance.model.request import ContentRequest
 from compliance.sbom.licenses import licenses_of
+from compliance.sbom.stated import describes_installed, of_others
 
 _SPECIFICATION = ContentRequest(
     name="ruby-specification", globs=("**/specifications/*.gemspec", "**/specifications/default/*.gemspec")
@@ -27,12 +28,14 @@ _ASSIGNMENT = re.compile(
     r"""(?:Gem::Version\.new[ \t]*\(?[ \t]*)?(\[(?:[^\]"']|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')*+|["'%].*)""",
     re.MULTILINE,
 )
-_DEPENDENCY = re.compile(r"\.add_(?:runtime_)?dependency[ \t]*\(?[ \t]*(%[qQ]?<[^>]+>|\"[^\"]+\"|'[^']+')")
+_DEPENDENCY = re.compile(r"\.add_(runtime_)?dependency[ \t]*\(?[ \t]*(%[qQ]?<[^>]+>|\"[^\"]+\"|'[^']+')")
+# Specifications written for old and new RubyGems name everything again for the old, which had one kind only.
+_OLD_AND_NEW = "respond_to? :add_runtime_dependency"
 _ESCAPE = re.compile(r"\\u\{?([0-9A-Fa-f]{4,6})\}?|\\(.)")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.-]*")
 _ANY_PLATFORM = "ruby"
 
-_SECTION = re.compile(r"^([A-Z][A-Z ]+)$")
+_SECTION = re.compile(r"(\S.*?)\s*")
 _LOCKED = re.compile(r" {4}(?P<name>[^\s()]+) \((?P<version>[^\s()-]+)(?:-(?P<platform>[^\s()]+))?\)")
 _NEEDED = re.compile(r" {6}(?P<name>[^\s()!]+)(?: \(.*\))?!?")
 _CHECKSUM = re.compile(r" {2}(?P<name>[^\s()]+) \((?P<version>[^\s()]+)\) sha256=(?P<digest>[0-9a-f]{64})")
@@ -41,7 +44,7 @@ _SOURCES = frozenset({"GEM", "GIT", "PATH", "PLUGIN SOURCE"})
 
 @dataclass(frozen=True, slots=True)
 class RubyCataloger:
-    """Gems of every specifications folder; gems of lock files as declared."""
+    """Gems of every specifications folder; gems of lock files as declared, if they are not those installed."""
 
     id: str = "ruby"
     requests: tuple[ContentRequest, ...] = (_SPECIFICATION, _LOCK)
@@ -58,9 +61,12 @@ class RubyCataloger:
                 packages.append(package)
             else:
                 unknowns.append(Unknown(path=item.entry.path, reason="a gem specification without name and version"))
+        installed = {package.name for package in packages}
         for item in tree.captured(_LOCK.name):
-            if isinstance(item.value, bytes):
-                packages.extend(_declared(decode(item.value), item.entry))
+            if isinstance(item.value, bytes) and not of_others(item.entry.path):
+                declared = list(_declared(decode(item.value), item.entry))
+                if not describes_installed({gem.name for gem in declared}, installed):
+                    packages.extend(declared)
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 
@@ -96,8 +102,10 @@ def _installed(source: str, entry: FileEntry) -> Package | None:
 
 
 def _runtime_dependencies(source: str) -> Iterator[str]:
+    runtime_only = _OLD_AND_NEW in source
     for match in _DEPENDENCY.finditer(source):
-        yield from _strings(match[1])
+        if match[1] or not runtime_only:
+            yield from _strings(match[2])
 
 
 def _one(values: dict[str, list[str]], key: str) -> str:
@@ -126,7 +134,7 @@ def _declared(text: str, entry: FileEntry) -> Iterator[Package]:
     section = ""
     gem: re.Match[str] | None = None
     needs: list[str] = []
-    for line in (*text.splitlines(), "END"):
+    for line in (*text.splitlines(), "END"):  # the last gem ends there
         needed = _NEEDED.fullmatch(line) if gem else None
         if needed:
             needs.append(plain_text(needed["name"], 256))

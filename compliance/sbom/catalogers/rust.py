@@ -16,6 +16,7 @@ from compliance.formats.purl import package_url
 from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, Location, Package, Unknown
 from compliance.model.request import ContentRequest
+from compliance.sbom.stated import describes_installed, of_others
 
 _LOCK = ContentRequest(name="cargo-lock", globs=("**/Cargo.lock",), max_size=8 * 2**20)
 _AUDIT_MAX = 8 * 2**20
@@ -27,7 +28,7 @@ _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class RustCataloger:
-    """Crates of executables with an audit section; crates of lock files as declared."""
+    """Crates of executables with an audit section; those of lock files as declared, if they are others."""
 
     id: str = "rust"
     requests: tuple[ContentRequest, ...] = (_LOCK,)
@@ -36,27 +37,36 @@ class RustCataloger:
         """Crates of each executable once, however many names it has; crates that only the build ran are none."""
         packages: list[Package] = []
         unknowns: list[Unknown] = []
-        for entry, read in _sources(tree):
+        for entry, audit in _audits(tree):
             try:
-                packages.extend(read)
+                packages.extend(_compiled(audit, entry, tree.names(entry)))
             except FormatError as error:
                 unknowns.append(Unknown(path=entry.path, reason=error.message))
+        installed = {package.name for package in packages}
+        for item in tree.captured(_LOCK.name):
+            path = item.entry.path
+            if not isinstance(item.value, bytes) or of_others(path) or _SOURCES.fullmatch(path):
+                continue
+            try:
+                declared = list(_locked(item.value, item.entry))
+            except FormatError as error:
+                unknowns.append(Unknown(path=path, reason=error.message))
+                continue
+            if not describes_installed({crate.name for crate in declared}, installed):
+                packages.extend(declared)
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
 
 CATALOGER = RustCataloger()
 
 
-def _sources(tree: FileTree) -> Iterator[tuple[FileEntry, Iterator[Package]]]:
+def _audits(tree: FileTree) -> Iterator[tuple[FileEntry, bytes]]:
     seen: set[int] = set()
     for entry in tree:
         audit = entry.facts.elf.rust_audit if entry.facts and entry.facts.elf else None
         if audit is not None and entry.inode not in seen:
             seen.add(entry.inode)
-            yield entry, _compiled(audit, entry, tree.names(entry))
-    for item in tree.captured(_LOCK.name):
-        if isinstance(item.value, bytes) and not _SOURCES.fullmatch(item.entry.path):
-            yield item.entry, _locked(item.value, item.entry)
+            yield entry, audit
 
 
 def _compiled(audit: bytes, entry: FileEntry, names: tuple[str, ...]) -> Iterator[Package]:

@@ -45,11 +45,14 @@ class WordpressCataloger:
 
     def catalog(self, tree: FileTree, distribution: Distribution | None) -> Cataloged:
         """Every header with a name and a version; a plugin may leave its version out and is then not told apart."""
-        packages: list[Package] = []
-        for item in tree.captured(_PLUGIN.name):
-            if isinstance(item.value, Mapping) and item.value.get("version"):
-                packages.append(_package(item.value, item.entry))
-        return Cataloged(packages=tuple(packages))
+        plugins = ((item.value, item.entry) for item in tree.captured(_PLUGIN.name))
+        return Cataloged(
+            packages=tuple(
+                _package(header, entry)
+                for header, entry in plugins
+                if isinstance(header, Mapping) and header.get("version")
+            )
+        )
 
 
 CATALOGER = WordpressCataloger()

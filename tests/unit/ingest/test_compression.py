@@ -62,7 +62,9 @@ class TestContent:
     @pytest.mark.parametrize("name", ["gzip", "zstd"])
     def test_streams_behind_each_other_are_one(self, name: str) -> None:
         pack = COMPRESSIONS[f"+{name}"]
-        assert inflated(b"".join(pack(part) for part in (b"one ", CONTENT, b"", b" two"))) == b"one " + CONTENT + b" two"
+        assert (
+            inflated(b"".join(pack(part) for part in (b"1 ", CONTENT, b"", b" 2"))) == b"1 " + CONTENT + b" 2"
+        )
 
     def test_zstd_frame_that_is_to_be_skipped_is_skipped(self) -> None:
         skippable = b"\x50\x2a\x4d\x18\x05\x00\x00\x00hello"
@@ -100,7 +102,6 @@ class TestDamage:
     def test_stream_that_is_cut_off_is_never_the_content(self, name: str, kept: int) -> None:
         stored = COMPRESSIONS[f"+{name}"](CONTENT)
         with inflater(stored[:kept]) as opened, pytest.raises(ComplianceError) as caught:
-            opened.read(2**40)
             opened.finish(digest(stored), digest(CONTENT))
         assert caught.value.code in ("layer-corrupt", "digest-mismatch")
 
@@ -118,7 +119,6 @@ class TestDamage:
         damaged = bytearray(stored)
         damaged[at % len(stored)] ^= value
         with inflater(bytes(damaged)) as opened, pytest.raises(ComplianceError):
-            opened.read(2**20)
             opened.finish(digest(stored), digest(content))
 
     def test_bytes_behind_a_gzip_stream_are_told(self) -> None:
