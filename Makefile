@@ -62,6 +62,13 @@ lock:  ## resolve the locks again from pyproject.toml (needs uv)
 	$(lock_with) --group build --group test --group interop -o requirements/test.txt
 	$(lock_with) --group build -c requirements/test.txt -o requirements/runtime.txt
 
+# BENCH="--only big --runs 9": see tests/benchmarks/run.py
+.PHONY: bench
+bench: setup-test  ## build real images (root), time sbom and assess on them, compare packages; writes docs/benchmarks.md
+	$(bin)/python -m tests.benchmarks.images
+	$(bin)/python -m tests.benchmarks.run $(BENCH)
+	$(bin)/python -m tests.benchmarks.truth
+
 .PHONY: clean
 clean:  ## remove what the targets made, .venv and demo output included
 	rm -rf .venv .demo evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

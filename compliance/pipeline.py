@@ -25,6 +25,7 @@ from compliance.model.reference import Platform
 from compliance.model.request import ContentRequest
 
 if TYPE_CHECKING:
+    from compliance.formats.sbom_document import SbomDocument
     from compliance.model.assessment import Assessment, ToolInfo
     from compliance.model.verification import Verification
     from compliance.sign.key_signer import SigningKey
@@ -228,16 +229,51 @@ def _trusted_root(image: Image, trust: Trust) -> bytes | None:
     return embedded_trusted_root()
 
 
-def sbom(evidence: Evidence) -> bytes:
-    """The inventory as CycloneDX JSON."""
-    from compliance.formats.cyclonedx import to_cyclonedx_json
+def sbom(
+    evidence: Evidence,
+    form: str = "cyclonedx-json",
+    *,
+    files: bool = False,
+    author: str | None = None,
+    supplier: str | None = None,
+) -> bytes:
+    """The inventory in a format of `compliance.formats.sbom.NAMES`.
 
-    return to_cyclonedx_json(
+    `files` lists every file with its owner; `author` made the document, `supplier` supplies the image.
+    """
+    from compliance.formats.sbom import write
+    from compliance.formats.sbom_document import Tool, of_image
+
+    document = of_image(
         evidence.image,
         evidence.inventory,
-        tool_name=TOOL,
-        tool_version=tool_version(),
+        tool=Tool(name=TOOL, version=tool_version()),
         effective=evidence.assessed_at,
+        tree=evidence.filesystem,
+        files=files,
+        author=author,
+        supplier=supplier,
+    )
+    return write(document, form)
+
+
+def read_sbom(content: bytes, options: Options) -> SbomDocument:
+    """A CycloneDX or SPDX document of anybody's; licence expressions that are none are texts. Raises FormatError."""
+    from dataclasses import replace
+
+    from compliance.formats.sbom import read
+    from compliance.formats.sbom_document import Tool
+    from compliance.sbom.licenses import checked_licenses
+
+    document = read(content, Tool(name=TOOL, version=tool_version()), options.now)
+    packages = (
+        replace(package, licenses=checked_licenses(package.licenses, document.found_licenses.get(package.purl, ())))
+        for package in document.inventory.packages
+    )
+    return replace(
+        document,
+        inventory=replace(document.inventory, packages=tuple(packages)),
+        effective=options.effective or document.effective,
     )
 
 

@@ -21,7 +21,9 @@ DESCRIPTION = (
 def arguments(parser: Parser) -> None:
     """What to assess, against what, and what to write."""
     options.add_image(parser)
-    options.add_output(parser, "table, json, cyclonedx-json, oscal-ar, oscal-ap, csv, markdown, pdf")
+    options.add_output(
+        parser, "table, json, cyclonedx-json, cyclonedx-xml, spdx-json, oscal-ar, oscal-ap, csv, markdown, pdf"
+    )
     parser.add_argument("--evidence", metavar="DIR", help="write the whole evidence bundle to this folder")
     parser.add_argument(
         "--sign-key",
@@ -39,12 +41,13 @@ def arguments(parser: Parser) -> None:
 def run(values: Namespace) -> int:
     """Assess, write the evidence, then the outputs. The exit code is the verdict."""
     from compliance.cli import progress
+    from compliance.formats import sbom
     from compliance.pipeline import assess, write_evidence
     from compliance.sign.key_signer import signing_key
     from reports.assessment_json import document
     from reports.exporter import FORMATS
 
-    targets = output.parse_targets(values.output, (*FORMATS, "cyclonedx-json"), "table")
+    targets = output.parse_targets(values.output, (*FORMATS, *sbom.NAMES), "table")
     if values.sign_key is not None and values.evidence is None:
         raise UsageError("--sign-key signs the evidence", code="usage", hint="add --evidence DIR")
     chosen = replace(

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 IMAGE = "oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, dir:PATH, or a path"
 
 
-def add_image(parser: Parser) -> None:
+def add_image(parser: Parser, *, optional: bool = False) -> None:
     """IMAGE and how to read it."""
-    parser.add_argument("image", metavar="IMAGE", help=IMAGE)
+    parser.add_argument("image", metavar="IMAGE", nargs="?" if optional else None, help=IMAGE)
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
     add_time(parser)
     parser.add_argument("--no-cache", action="store_true", help="neither use nor fill the layer cache")

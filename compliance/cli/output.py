@@ -48,9 +48,10 @@ def parse_targets(outputs: Iterable[str] | None, known: Iterable[str], default: 
 def render(target: Target, document: Document, assessment: Assessment, *, color: bool) -> bytes:
     """One output of an assessment."""
     from compliance import pipeline
+    from compliance.formats import sbom
 
-    if target.format == "cyclonedx-json":
-        return pipeline.sbom(assessment.evidence)
+    if target.format in sbom.NAMES:
+        return pipeline.sbom(assessment.evidence, target.format)
     if target.format == "pdf":
         return pipeline.evidence_files(assessment, None)["report.pdf"]
     return render_document(target, document, color=color)
@@ -76,8 +77,13 @@ def say_notices(image: Image, *, verbose: bool) -> None:
     if len(image.notices) > len(shown):
         lines.append(f"notice: {len(image.notices) - len(shown)} more with -v")
     for line in lines:
-        text = "".join(char if char.isprintable() else " " for char in line)
-        sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+        say(line)
+
+
+def say(line: str) -> None:
+    """One line on stderr, whatever an image or a document put into it."""
+    text = "".join(char if char.isprintable() else " " for char in line)
+    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 def write(target: Target, content: bytes) -> None:

@@ -9,6 +9,7 @@ Properties, all documented here:
 ``hullmark:unknown`` (document) ``/path: reason`` of what could not be read or understood ·
 ``hullmark:unowned-programs`` (document) how many programs in the image belong to no package ·
 ``hullmark:converted-from`` (document) format and digest of the document that this one was made from ·
+``hullmark:left-out`` (document) how many of what it had besides are not here ·
 ``hullmark:layer:digest`` (image) digest of a layer, lowest first · ``hullmark:found-by`` the cataloger ·
 ``hullmark:source`` name and version of the source package that a deb, apk or rpm was built from ·
 ``hullmark:contained-in`` purl of the package that contains this one, where it is not nested in its component ·
@@ -52,7 +53,7 @@ HASHES = {
     "BLAKE3": 64,
 }
 """Hash algorithms of CycloneDX, with the hexadecimal digits of each."""
-IN_BINARY = frozenset({"go", "rust", "elf_note", "binary"})
+IN_BINARY = frozenset({"go", "rust", "elf-note", "binary"})
 """Catalogers that read programs, not manifests."""
 CANDIDATE_CONFIDENCE = 0.3
 """Of a CPE made from name and version, its vendor left open: below what any cataloger states, and not measured."""
@@ -68,7 +69,7 @@ _APPLICATIONS = frozenset({"generic", "bitnami"})
 
 def to_cyclonedx_json(document: SbomDocument, version: str = "1.6") -> bytes:
     """The document as UTF-8 JSON that ends in a line feed."""
-    return _dump(values(document, version))
+    return dump(values(document, version))
 
 
 def to_cyclonedx_xml(document: SbomDocument, version: str = "1.6") -> bytes:
@@ -103,20 +104,20 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _dump(value: Mapping[str, Any]) -> bytes:
+def dump(value: Mapping[str, Any]) -> bytes:
     """JSON with one component, one dependency a line: what changed between two documents shows in their diff."""
     parts = []
     for key, part in value.items():
         if isinstance(part, list) and part:
-            lines = ",\n".join(f"  {_compact(item)}" for item in part)
-            parts.append(f"{_compact(key)}: [\n{lines}\n]")
+            lines = b",\n  ".join(_compact(item) for item in part)
+            parts.append(b"%s: [\n  %s\n]" % (_compact(key), lines))
         else:
-            parts.append(f"{_compact(key)}: {_compact(part)}")
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "replace")
+            parts.append(b"%s: %s" % (_compact(key), _compact(part)))
+    return b"{\n%s\n}\n" % b",\n".join(parts)
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,7 +302,8 @@ def _evidence(package: Package, document: SbomDocument) -> dict[str, Any]:
 
 
 def _identities(package: Package) -> Iterator[dict[str, Any]]:
-    technique = "binary-analysis" if package.found_by in IN_BINARY else "manifest-analysis"
+    in_binary = package.found_by in IN_BINARY and not package.declared
+    technique = "binary-analysis" if in_binary else "manifest-analysis"
     place = _place(package.locations[0]) if package.locations else None
     stated = _filled({"technique": technique, "confidence": package.confidence, "value": place})
     yield {"field": "purl", "confidence": package.confidence, "methods": [stated]}
@@ -424,5 +426,6 @@ def _document_properties(document: SbomDocument) -> Iterator[tuple[str, str]]:
         yield "unowned-programs", str(document.unowned_programs)
     if document.converted_from:
         yield "converted-from", document.converted_from
+    yield from (("left-out", what) for what in document.left_out)
     for unknown in inventory.unknowns:
         yield "unknown", f"{display_path(unknown.path)}: {plain_text(unknown.reason)}"

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
-from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser  # noqa: S405 - without DTD, see _Builder
+from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser
 
 from compliance.errors import FormatError
 
 NAMESPACE = "http://cyclonedx.org/schema/bom/"
 DEPTH_MAX = 256
+NOT_READ = ("services", "vulnerabilities", "annotations", "formulation", "declarations", "definitions", "citations")
+"""Parts that an inventory has no place for. From XML they are lists of nothing, to be counted."""
 
 _CODE = "sbom-invalid"
+_SECTION = 2  # depth of the children of bom
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -178,44 +181,62 @@ def _text(value: Any) -> str:
 
 
 class _Builder(TreeBuilder):
-    """A tree of bounded depth from a document without a document type: no entities, nothing fetched."""
+    """A tree of bounded depth from a document without a document type: no entities, nothing fetched.
+
+    The components of the document become values as they end: as elements they would take twice the memory.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.components: list[dict[str, Any]] = []
         self._depth = 0
+        self._section = ""
 
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:  # noqa: ARG002
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         """Refuse it."""
         raise FormatError("an XML document type", code=_CODE, where="DOCTYPE")
 
     def start(self, tag: str, attrs: dict[Any, Any]) -> Any:
-        """Count the depth."""
+        """Count the depth, and know which part of the document this is."""
         self._depth += 1
         if self._depth > DEPTH_MAX:
             raise FormatError("XML that is nested too deeply", code="limit-exceeded", where=tag.rpartition("}")[2])
+        if self._depth == _SECTION:
+            self._section = tag.rpartition("}")[2]
         return super().start(tag, attrs)
 
     def end(self, tag: str) -> Any:
-        """Count the depth."""
+        """Count the depth, and take a finished component out of the tree."""
         self._depth -= 1
-        return super().end(tag)
+        element: Any = super().end(tag)
+        if self._depth == _SECTION and self._section == "components" and tag.endswith("}component"):
+            self.components.append(_values(element, _COMPONENT, tag.index("}") + 1))
+            element.clear()
+        return element
 
 
 def read(content: bytes) -> dict[str, Any]:
     """The values that the JSON form of the document has, as far as the table goes. Raises FormatError."""
-    parser = XMLParser(target=_Builder())  # noqa: S314 - document types are refused
+    builder = _Builder()
+    parser = XMLParser(target=builder)  # noqa: S314 - document types are refused
     try:
         parser.feed(content)
         root = parser.close()
     except ParseError as error:
         line, column = error.position
-        raise FormatError(f"not XML: {str(error).partition(':')[0]}", code=_CODE, where=f"line {line}, {column}") from None
+        raise FormatError(
+            f"not XML: {str(error).partition(':')[0]}", code=_CODE, where=f"line {line}, {column}"
+        ) from None
     except ValueError as error:  # an encoding that is not known
         raise FormatError(f"not XML: {error}", code=_CODE, where="encoding") from None
     namespace, _, tag = root.tag.removeprefix("{").rpartition("}")
     if tag != "bom" or not namespace.startswith(NAMESPACE):
         raise FormatError("not a CycloneDX document", code=_CODE, where=f"<{tag[:80]}>")
-    values = _values(root, _BOM, len(root.tag) - len(tag))
+    prefix = len(root.tag) - len(tag)
+    values = _values(root, _BOM, prefix)
+    values.update((child.tag[prefix:], [None] * len(child)) for child in root if child.tag[prefix:] in NOT_READ)
+    if "components" in values:
+        values["components"] = builder.components
     return {"bomFormat": "CycloneDX", "specVersion": namespace.removeprefix(NAMESPACE), **values}
 
 

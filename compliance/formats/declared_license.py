@@ -15,6 +15,7 @@ REFERENCE = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9.-]+")
 _OTHER = re.compile(r"[^A-Za-z0-9.]+")
+_TOKEN = re.compile(r"[()]|(?<=[\s)])(?:AND|OR)(?=[\s(])", re.IGNORECASE)
 _PREFIX = "LicenseRef-hullmark-"
 _NAME_MAX = 48
 
@@ -34,12 +35,33 @@ def license_reference(raw: str) -> str:
 
 
 def declared_expression(licenses: Iterable[License]) -> str:
-    """One expression for all of them; empty for none."""
-    parts = [licence.expression or license_reference(licence.raw) for licence in licenses if licence.raw]
-    alone = len(parts) < 2
-    return " AND ".join(part if alone or " OR " not in part else f"({part})" for part in dict.fromkeys(parts))
+    """One expression for all of them, each operand once; empty for none."""
+    stated = [licence.expression or license_reference(licence.raw) for licence in licenses if licence.raw]
+    parts = tuple(dict.fromkeys(part for text in stated for part in parts_of(text)))
+    return " AND ".join(part if len(parts) < 2 or " OR " not in part else f"({part})" for part in parts)
 
 
 def references_in(expression: str) -> tuple[str, ...]:
     """The LicenseRefs of an expression, each once."""
     return tuple(dict.fromkeys(REFERENCE.findall(expression)))
+
+
+def parts_of(expression: str) -> tuple[str, ...]:
+    """The operands of an expression that is joined by AND alone, without the brackets around them; else itself."""
+    parts, depth, start = [], 0, 0
+    for token in _TOKEN.finditer(expression):
+        if token[0] == "(":
+            depth += 1
+        elif token[0] == ")":
+            depth -= 1
+        elif depth == 0 and token[0].upper() == "OR":
+            return (expression,)
+        elif depth == 0:
+            parts.append(expression[start : token.start()])
+            start = token.end()
+    return tuple(_without_brackets(part.strip()) for part in (*parts, expression[start:]))
+
+
+def _without_brackets(text: str) -> str:
+    inside = text[1:-1]
+    return inside.strip() if text[:1] == "(" and text[-1:] == ")" and not {"(", ")"} & set(inside) else text

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+_BEGINNING = 4
+"""Letters by which file names are told apart: with fewer most names that begin with lib meet."""
+
 
 def translate(glob: str) -> str:
     """The regular expression (for fullmatch) of one glob."""
@@ -46,26 +49,32 @@ def translate(glob: str) -> str:
 class PathMatcher:
     """Whether a path matches any of some globs.
 
-    Most paths are refused by one set look-up: globs whose last part is literal (``**/METADATA``) are asked only
-    for files of that name, globs ending in a literal suffix (``**/*.jar``) only for that suffix.
+    Most paths are refused by look-ups: globs whose last part is literal (``**/METADATA``) are asked only for files
+    of that name, globs ending in a literal suffix (``**/*.jar``) only for that suffix, and globs of any folder
+    whose last part begins literally (``**/libz.so*``) only for names that begin so.
     """
 
     def __init__(self, globs: Iterable[str]) -> None:
         """Compile `globs`."""
         names: dict[str, list[str]] = {}
         suffixes: dict[str, list[str]] = {}
+        beginnings: dict[str, list[str]] = {}
         rest: list[str] = []
         for glob in globs:
             last = glob.rpartition("/")[2]
             suffix = re.fullmatch(r"\*(\.[\w.+-]+)", last)
+            begins = re.match(rf"[\w.+-]{{{_BEGINNING}}}", last)
             if not re.search(r"[*?{\[]", last):
                 names.setdefault(last, []).append(glob)
             elif suffix and "{" not in glob.rpartition("/")[0]:
                 suffixes.setdefault(suffix[1].rpartition(".")[2], []).append(glob)
+            elif begins and glob == f"**/{last}" and "**" not in last:
+                beginnings.setdefault(begins[0], []).append(last)
             else:
                 rest.append(glob)
         self._names = {name: _union(some) for name, some in names.items()}
         self._suffixes = {suffix: _union(some) for suffix, some in suffixes.items()}
+        self._beginnings = {begins: _union(some) for begins, some in beginnings.items()}
         self._rest = _union(rest) if rest else None
 
     def matches(self, path: str) -> bool:
@@ -73,6 +82,9 @@ class PathMatcher:
         name = path[path.rfind("/") + 1 :]
         pattern = self._names.get(name)
         if pattern is not None and pattern.fullmatch(path):
+            return True
+        pattern = self._beginnings.get(name[:_BEGINNING])
+        if pattern is not None and pattern.fullmatch(name):
             return True
         dot = name.rfind(".")
         if dot >= 0:

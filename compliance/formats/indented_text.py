@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _ESCAPE = re.compile(r'\\(["\\/])')
-_FLOW_PAIR = re.compile(r"""([A-Za-z][\w-]*):[ ]*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^,{}]+)""")
+_FLOW_PAIR = re.compile(r"""([A-Za-z][\w-]{0,63}):[ ]*("(?:[^"\\]|\\.)*"?|'(?:[^']|'')*'?|[^,{}]+)""")
+
+
+LINES_MAX = 1_000_000
+"""Lines of a file that are read; the largest lock files known have some hundred thousand."""
 
 
 class Line(NamedTuple):
@@ -28,7 +32,7 @@ class Line(NamedTuple):
 
 def lines(text: str) -> Iterator[Line]:
     """Every line that says something, in order."""
-    for raw in text.split("\n"):
+    for raw in text.split("\n", LINES_MAX):
         body = raw.lstrip(" ")
         if not body or body[0] in "#\r" or body.startswith(("---", "%")):
             continue

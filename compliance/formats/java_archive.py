@@ -1,6 +1,7 @@
 """What jar, war, ear and plugin archives say of themselves, archives in archives included, within bounds.
 
-Read: pom.properties and pom.xml of Maven, MANIFEST.MF (jar specification), CycloneDX documents in META-INF/sbom.
+Read: pom.properties and pom.xml of Maven, each also alone, MANIFEST.MF (jar specification), CycloneDX documents in
+META-INF/sbom.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from compliance.errors import FormatError
+from compliance.formats.maven_build import inner, is_artifact, read_pom
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.zip_archive import Member, ZipArchive
 
@@ -37,14 +39,15 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pom:
-    """One Maven artifact as its pom.properties names it, with what the pom.xml beside it adds.
+    """One Maven artifact as its pom.properties names it, or its pom.xml, with what that adds.
 
-    `dependencies` are (group, artifact) without those of scope test.
+    `place` is the member that names it; `dependencies` are (group, artifact) without those of scope test.
     """
 
     group: str
     artifact: str
     version: str
+    place: str = ""
     licenses: tuple[str, ...] = ()
     dependencies: tuple[tuple[str, str], ...] = ()
 
@@ -99,12 +102,11 @@ class _Reader:
                     nested.append((plain_text(name), self._nested(archive, member, depth)))
                 elif name == "META-INF/MANIFEST.MF":
                     manifest = read_manifest(self._text(archive, member, _MANIFEST_MAX))
-                elif name.endswith("pom.properties") and len(poms) < _POMS_MAX:
-                    xml = wanted.get(name.removesuffix(".properties") + ".xml")
-                    pom_xml = self._text(archive, xml, _POM_MAX) if xml else ""
-                    poms.extend(_pom(self._text(archive, member, _POM_MAX), pom_xml))
+                elif name.endswith(("pom.properties", "pom.xml")):
+                    if len(poms) < _POMS_MAX:
+                        poms.extend(self._poms(archive, name, wanted))
                 elif name.endswith(".json"):
-                    components.extend(_components(self._text(archive, member, _SBOM_MAX)))
+                    components.extend(read_components(self._text(archive, member, _SBOM_MAX)))
             except FormatError as error:
                 problems.append((plain_text(name), error.message))
         return JavaArchive(
@@ -114,6 +116,16 @@ class _Reader:
             nested=tuple(nested),
             problems=tuple(problems[:_PROBLEMS_MAX]),
         )
+
+    def _poms(self, archive: ZipArchive, name: str, wanted: Mapping[str, Member]) -> Iterator[Pom]:
+        """The artifact of a pom.properties, or of a pom.xml that has none beside it."""
+        stem = name.rpartition(".")[0]
+        xml = wanted.get(f"{stem}.xml")
+        if name.endswith(".properties"):
+            pom_xml = self._text(archive, xml, _POM_MAX) if xml else ""
+            yield from read_pom_properties(self._text(archive, wanted[name], _POM_MAX), pom_xml, plain_text(name))
+        elif f"{stem}.properties" not in wanted and name.startswith("META-INF/maven/"):
+            yield from _lone_pom(self._text(archive, wanted[name], _POM_MAX), plain_text(name))
 
     def _nested(self, archive: ZipArchive, member: Member, depth: int) -> JavaArchive:
         if depth + 1 >= DEPTH_MAX:
@@ -158,38 +170,45 @@ def read_manifest(text: str) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def _pom(properties: str, xml: str) -> Iterator[Pom]:
+def read_pom_properties(properties: str, xml: str, place: str) -> Iterator[Pom]:
     """The artifact if the properties name it whole, without placeholders that the build left."""
     values = dict(_PROPERTY.findall(properties))
     group, artifact, version = (plain_text(values.get(key, ""), 256) for key in ("groupId", "artifactId", "version"))
     if _COORDINATE.fullmatch(group) and _COORDINATE.fullmatch(artifact) and version and "${" not in version:
-        yield Pom(
-            group=group,
-            artifact=artifact,
-            version=version,
-            licenses=tuple(plain_text(_element(part, "name"), 256) for part in _parts(xml, "license"))[:16],
-            dependencies=tuple(_dependencies(xml)),
-        )
+        yield _pom(group, artifact, version, xml, place)
+
+
+def _lone_pom(xml: str, place: str) -> Iterator[Pom]:
+    stated = read_pom(xml)
+    if stated is not None and is_artifact(stated.group, stated.artifact, stated.version):
+        yield _pom(stated.group, stated.artifact, stated.version, xml, place)
+
+
+def _pom(group: str, artifact: str, version: str, xml: str, place: str) -> Pom:
+    return Pom(
+        group=group,
+        artifact=artifact,
+        version=version,
+        place=place,
+        licenses=tuple(plain_text(inner(part, "name"), 256) for part in _parts(xml, "license"))[:16],
+        dependencies=tuple(_dependencies(xml)),
+    )
 
 
 def _dependencies(xml: str) -> Iterator[tuple[str, str]]:
     for part in _parts(xml, "dependency"):
-        group, artifact = _element(part, "groupId"), _element(part, "artifactId")
-        if _element(part, "scope") != "test" and _COORDINATE.fullmatch(group) and _COORDINATE.fullmatch(artifact):
+        group, artifact = inner(part, "groupId"), inner(part, "artifactId")
+        if inner(part, "scope") != "test" and _COORDINATE.fullmatch(group) and _COORDINATE.fullmatch(artifact):
             yield group, artifact
 
 
 def _parts(xml: str, element: str) -> Iterator[str]:
-    """The inner texts of all elements of that name. No XML parser: a pom needs none, and entities stay unread."""
+    """The inner texts of all elements of that name."""
     for piece in xml.split(f"<{element}>")[1:4001]:
         yield piece.partition(f"</{element}>")[0]
 
 
-def _element(xml: str, element: str) -> str:
-    return xml.partition(f"<{element}>")[2].partition(f"</{element}>")[0].strip()
-
-
-def _components(text: str) -> Iterator[tuple[str, str, str]]:
+def read_components(text: str) -> Iterator[tuple[str, str, str]]:
     """Maven components of a CycloneDX document, as the build wrote it into the archive."""
     try:
         stated = json.loads(text)

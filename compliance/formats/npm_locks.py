@@ -284,7 +284,8 @@ class _PnpmEntry:
 
 def read_pnpm_lock(content: bytes, path: str = "") -> Iterator[StatedPackage]:
     """lockfileVersion 5 to 9: ``packages``, with the dependencies of ``snapshots`` since 9."""
-    version, packages, snapshots = "", [], {}
+    version, packages = "", []
+    snapshots: dict[str, list[tuple[str, str]]] = {}
     for section, entry in _pnpm_entries(decode(content)):
         if section == "lockfileVersion":
             version = entry.key
@@ -352,8 +353,9 @@ def _pnpm_identity(entry: _PnpmEntry, *, by_slash: bool) -> tuple[str, str]:
         name, _, version = key[1:].rpartition("/")
         version = version.partition("_")[0]
     else:
-        at = key.find("@", 2)
-        name, version = (key[:at].removeprefix("/"), key[at + 1 :]) if at > 0 else ("", "")
+        key = key.removeprefix("/")
+        at = key.find("@", 1)
+        name, version = (key[:at], key[at + 1 :]) if at > 0 else ("", "")
     name = entry.values.get("name") or name
     if not _VERSION.fullmatch(version):
         version = entry.values.get("version") or version
@@ -371,7 +373,7 @@ def _pnpm_need(name: str, wanted: str, *, by_slash: bool) -> str:
 
 # bun.lock
 
-_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|//[^\n]*|,(?=\s*[}\]])')
+_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"?)|//[^\n]*|,(?=\s*[}\]])', re.DOTALL)
 
 
 def read_bun_lock(content: bytes, path: str = "") -> Iterator[StatedPackage]:

@@ -15,6 +15,7 @@ from compliance.formats.stated_package import StatedPackage
 from compliance.formats.toml_tables import Table, tables
 
 _CODE = "python-lock-invalid"
+_NAME_MAX = 256
 _PINNED = re.compile(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?\s*\(?\s*===?\s*([A-Za-z0-9.+!_-]+)(?=[\s,;)#]|$)"
 )
@@ -30,10 +31,11 @@ def canonical_name(name: str) -> str:
 
 
 def _stated(name: str, version: str, depends: tuple[str, ...] = ()) -> StatedPackage:
+    name = name[:_NAME_MAX]
     return StatedPackage(
         name=_SEPARATORS.sub("-", name).lower(),
         version=version,
-        depends=tuple(canonical_name(need) for need in depends),
+        depends=tuple(canonical_name(need[:_NAME_MAX]) for need in depends),
         provides=(canonical_name(name),),
     )
 

@@ -9,7 +9,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -18,7 +18,16 @@ from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
 from compliance.model.filesystem import FileEntry, FileKind, FileTree
 from compliance.model.image import Image
-from compliance.model.inventory import Inventory, License, Package
+from compliance.model.inventory import (
+    Distribution,
+    Inventory,
+    License,
+    Location,
+    Package,
+    Relationship,
+    RelationshipKind,
+    Unknown,
+)
 from compliance.model.reference import Scheme
 
 # RFC 3986 without user names and IPv6 hosts: stricter than a reader needs to be, never refused by a validator.
@@ -136,8 +145,10 @@ class SbomDocument:
     `layers` are digests, which `Location.layer` counts. `authors` made the document, `supplier` supplies the
     subject. By purl: `completeness` of the dependencies, `installed` the SHA-256 of the listing of the package's
     files (see `installed_digests`), `single_files`. `unowned_programs` counts executable files that belong to no
-    package; None where nobody looked. `converted_from` names the document that this one was made from.
-    `license_texts` are by LicenseRef. `identity` is what the serial number is derived from.
+    package; None where nobody looked. `converted_from` names the document that this one was made from,
+    and `left_out` tells what of it is not here.
+    `license_texts` are by LicenseRef; `found_licenses`, by purl, what a document gives as evidence of licences.
+    `identity` is what the serial number is derived from.
     """
 
     subject: Subject
@@ -153,8 +164,10 @@ class SbomDocument:
     single_files: Mapping[str, SingleFile] = field(default_factory=lambda: MappingProxyType({}))
     files: tuple[FileRecord, ...] = ()
     license_texts: Mapping[str, str] = field(default_factory=_none)
+    found_licenses: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     unowned_programs: int | None = None
     converted_from: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def layer(self, index: int) -> str | None:
         """The digest of the layer with that index, if there is one."""
@@ -409,3 +422,66 @@ def _unowned_programs(tree: FileTree, inventory: Inventory, owned: Mapping[str, 
         for entry in tree.regular()
         if is_program(entry) and known.isdisjoint(tree.names(entry)) and inventory.owner(*tree.names(entry)) is None
     )
+
+
+@dataclass(slots=True)
+class Gathering:
+    """What a reader finds, each purl once; `inventory` puts it in order. Edges are (source, kind, target) purls."""
+
+    packages: dict[str, Package] = field(default_factory=dict)
+    edges: set[tuple[str, RelationshipKind, str]] = field(default_factory=set)
+    unknowns: list[Unknown] = field(default_factory=list)
+    distribution: Distribution | None = None
+
+    def add(self, package: Package) -> None:
+        """A package, or a further place of one that is there."""
+        first = self.packages.get(package.purl)
+        if first is not None:
+            package = replace(first, locations=tuple(dict.fromkeys((*first.locations, *package.locations))))
+        self.packages[package.purl] = package
+
+    def relate(self, source: str, kind: RelationshipKind, target: str) -> None:
+        """An edge. What contains a package is not also said to depend on it."""
+        if source != target and (source, RelationshipKind.CONTAINS, target) not in self.edges:
+            self.edges.add((source, kind, target))
+
+    def inventory(self) -> Inventory:
+        """All of it, sorted."""
+        ordered = sorted(self.edges)
+        return Inventory(
+            packages=tuple(self.packages[purl] for purl in sorted(self.packages)),
+            relationships=tuple(Relationship(source=one, kind=kind, target=two) for one, kind, two in ordered),
+            unknowns=tuple(self.unknowns),
+            distribution=self.distribution,
+        )
+
+
+class LayerNames:
+    """Layers by digest, numbered in the order in which they are met."""
+
+    def __init__(self, digests: Iterable[str] = ()) -> None:
+        self._numbers = {digest: number for number, digest in enumerate(dict.fromkeys(digests))}
+
+    def number(self, digest: str | None) -> int:
+        """The layer's number; -1 for none."""
+        return self._numbers.setdefault(digest, len(self._numbers)) if digest else -1
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(self._numbers)
+
+
+_PLACE = re.compile(r"(?P<path>[^!]*(?:!(?!/)[^!]*)*)(?:!(?P<inner>/.*))?", re.DOTALL)
+
+
+def read_place(text: str, layer: int) -> Location:
+    """``/path`` or ``/path!/inner``, as the writers write it."""
+    match = _PLACE.fullmatch(plain_text(text, 4096))
+    path, inner = (match["path"], match["inner"]) if match else (text, None)
+    return Location(path=path.lstrip("/"), layer=layer, inner=inner[1:] if inner else None)
+
+
+def stand_in_purl(name: str, version: str, group: str = "") -> str:
+    """A purl of type generic for a component that has none, so that it can be told apart from others."""
+    return package_url("generic", name.strip("/ ") or "unnamed", version, namespace=group)

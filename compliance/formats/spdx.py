@@ -6,19 +6,18 @@ with the code. Licence texts without an SPDX identifier are kept as extracted li
 
 SHA256 of a package with several files is that of the listing of its installed files, and its comment says so
 (`LISTING`). Annotations of the document begin with ``hullmark:``: ``distribution``, ``unknown`` (``/path: reason``
-of what could not be read), ``unowned-programs``, ``converted-from``, ``files-left-out``.
+of what could not be read), ``unowned-programs``, ``converted-from``, ``left-out``, ``files-left-out``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from compliance.formats.cyclonedx import LISTING, timestamp
+from compliance.formats.cyclonedx import LISTING, dump, timestamp
 from compliance.formats.declared_license import declared_expression, license_reference, references_in
 from compliance.formats.plain_text import plain_text
 from compliance.formats.sbom_document import (
@@ -60,14 +59,7 @@ _PURPOSES = {
 
 def to_spdx_json(document: SbomDocument) -> bytes:
     """The document as UTF-8 JSON that ends in a line feed, one package, file or relationship a line."""
-    parts = []
-    for key, part in values(document).items():
-        if isinstance(part, list) and part:
-            lines = ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in part)
-            parts.append(f"{json.dumps(key)}: [\n{lines}\n]")
-        else:
-            parts.append(f"{json.dumps(key)}: {json.dumps(part, ensure_ascii=False)}")
-    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "replace")
+    return dump(values(document))
 
 
 def values(document: SbomDocument) -> dict[str, Any]:
@@ -147,6 +139,7 @@ def _document_annotations(document: SbomDocument, left_out: int) -> Iterator[tup
         yield "unowned-programs", str(document.unowned_programs)
     if document.converted_from:
         yield "converted-from", document.converted_from
+    yield from (("left-out", what) for what in document.left_out)
     if left_out:
         yield "files-left-out", f"{left_out}, whose SHA-1, which SPDX demands, was not computed"
     for unknown in inventory.unknowns:
@@ -216,9 +209,7 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checksums(digests: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    return [
-        {"algorithm": HASHES[name], "checksumValue": value.lower()} for name, value in digests if name in HASHES
-    ]
+    return [{"algorithm": HASHES[name], "checksumValue": value.lower()} for name, value in digests if name in HASHES]
 
 
 def _source(package: Package, document: SbomDocument) -> str:
@@ -332,7 +323,9 @@ def _relationships(document: SbomDocument, ids: Mapping[str, str], files: _Files
         yield _relationship(ids[edge.source], kind, ids[edge.target])
     for owner, identifiers in files.contained.items():
         yield from (_relationship(ids[owner], "CONTAINS", identifier) for identifier in identifiers)
-    yield from (_relationship(ROOT, "CONTAINS", identifier) for identifier in files.loose)
+    # CONTAINS would need a verification code of the image over all of them (SPDX 2.3, 7.8).
+    for identifier in files.loose:
+        yield _relationship(ROOT, "OTHER", identifier) | {"comment": "a file of the image that no package owns"}
 
 
 def _relationship(source: str, kind: str, target: str) -> dict[str, str]:

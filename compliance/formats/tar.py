@@ -11,7 +11,9 @@ import binascii
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
+from zlib import adler32
 
 from compliance.errors import FormatError
 
@@ -31,6 +33,7 @@ REGULAR, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"
 _REGULAR_TYPES = frozenset((b"0", b"\0", b"7", b"S"))
 _SPARSE_KEYS = frozenset(("GNU.sparse.major", "GNU.sparse.size", "GNU.sparse.map"))
 _NO_XATTRS: Mapping[str, bytes] = {}
+_NO_NUMBER = "a tar header with a field that is no number"
 
 
 class TarEntry(NamedTuple):
@@ -102,7 +105,7 @@ class TarReader:
                 raise _corrupt("the tar ends inside a header")
             fields = _HEADER.unpack(header)
             checksum, kind = fields[6], fields[7]
-            if sum(header) - sum(checksum) + _BLANK_CHECKSUM_SUM != _number(checksum):
+            if _sum(header) - sum(checksum) + _BLANK_CHECKSUM_SUM != _number(checksum):
                 raise _corrupt("a tar header has a wrong checksum")
             self._expect(_number(fields[4]))
             if kind in b"xgLK":
@@ -295,6 +298,13 @@ def _sparse(size: int, numbers: list[int], stored: int) -> _Sparse:
     return _Sparse(size, segments)
 
 
+def _sum(header: bytes) -> int:
+    """The sum of the bytes of a header. The low half of an Adler-32 is that sum, plus one, below 65521: exact for
+    256 bytes, and several times faster than adding numbers."""
+    return (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - 2
+
+
+@lru_cache(maxsize=2**12)  # modes and owners are nearly always the same
 def _number(field: bytes) -> int:
     """A header number: octal text, or base-256 when the first bit is set (GNU)."""
     if field[0] & 0x80:
@@ -302,10 +312,13 @@ def _number(field: bytes) -> int:
         if field[0] & 0x40:
             raise _corrupt("a negative number in a tar header")
         return value
+    text = field.strip(b" \0").partition(b"\0")[0]
+    if text and not text.isdigit():  # int() would take a sign, an underscore or 0o too
+        raise _corrupt(_NO_NUMBER)
     try:
-        return int(field.partition(b"\0")[0].strip() or b"0", 8)
+        return int(text or b"0", 8)
     except ValueError:
-        raise _corrupt("a tar header with a field that is no number") from None
+        raise _corrupt(_NO_NUMBER) from None
 
 
 def _decimal(text: bytes) -> int:

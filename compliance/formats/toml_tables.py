@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 
 _HEADER = re.compile(r"(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _PAIR = re.compile(r"""("[^"]*"|'[^']*'|[A-Za-z0-9_.-]+)\s*=\s*(.*)""", re.DOTALL)
-_STRING = re.compile(r""""((?:[^"\\]|\\.)*)"|'([^']*)'""")
+_STRING = re.compile(r""""((?:[^"\\]|\\.)*)"?|'([^']*)'?""")  # an open string ends with the text
 _LINES_OF_VALUE_MAX = 20_000
+LINES_MAX = 1_000_000
+"""Lines of a file that are read; the largest lock files known have some hundred thousand."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Table:
 
     def inline(self, key: str, inner: str) -> list[str]:
         """The strings that inline tables in the value give for the key `inner`."""
-        pattern = re.compile(rf"""[{{,]\s*{re.escape(inner)}\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*')""")
+        pattern = re.compile(rf"""[{{,]\s*{re.escape(inner)}\s*=\s*("(?:[^"\\]|\\.)*"?|'[^']*'?)""")
         return [_string(match) for text in pattern.findall(self.values.get(key, "")) if (match := _STRING.match(text))]
 
 
@@ -55,7 +57,7 @@ def _string(match: re.Match[str]) -> str:
 def tables(text: str) -> Iterator[Table]:
     """Every table in order; the keys before the first header are a table named ""."""
     table = Table(name="", of_array=False)
-    lines = iter(text.split("\n"))
+    lines = iter(text.split("\n", LINES_MAX))
     for raw in lines:
         line = raw.strip()
         if not line or line[0] == "#":
@@ -85,12 +87,11 @@ def _whole(first: str, lines: Iterator[str]) -> str:
     if first[:1] != "[":
         return first
     parts, depth = [first], _depth(first)
-    while depth > 0 and len(parts) < _LINES_OF_VALUE_MAX:
-        line = next(lines, None)
-        if line is None:
-            break
+    for line in lines if depth > 0 else ():
         parts.append(line)
         depth += _depth(line)
+        if depth <= 0 or len(parts) >= _LINES_OF_VALUE_MAX:
+            break
     return "\n".join(parts)
 
 

@@ -199,7 +199,9 @@ def _helper_answer(name: str, content: bytes, path: Path) -> Credential | None:
 
 
 def _object(config: Mapping[str, object], key: str, path: Path) -> Mapping[str, object]:
-    value = config.get(key) or {}
+    value = config.get(key)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise _invalid(path, f"has a {key} that is no object")
     return value

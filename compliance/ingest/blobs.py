@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from compliance.errors import IntegrityError, LimitError, SourceError
+from compliance.errors import IntegrityError, SourceError
+from compliance.ingest.limits import exceeded
 from compliance.model.reference import is_digest
 
 
@@ -39,7 +40,7 @@ def read_small(blobs: Blobs, name: str, limit: int) -> bytes:
     with blobs.open(name) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:
-        raise LimitError(f"a file of more than {limit} bytes", code="limit-exceeded", where=name)
+        raise exceeded("manifest_bytes or attached_bytes", f"a file of more than {limit} bytes", name)
     return content
 
 
@@ -49,6 +50,12 @@ def read_blob(blobs: Blobs, digest: str, limit: int) -> bytes:
     Raises SourceError (``blob-missing``), IntegrityError (``digest-mismatch``), LimitError.
     """
     content = read_small(blobs, blob_name(digest), limit)
+    check_digest(content, digest)
+    return content
+
+
+def check_digest(content: bytes, digest: str) -> None:
+    """Compare. Raises IntegrityError (``digest-mismatch``)."""
     algorithm, _, wanted = digest.partition(":")
     found = hashlib.new(algorithm, content).hexdigest()
     if found != wanted:
@@ -58,7 +65,6 @@ def read_blob(blobs: Blobs, digest: str, limit: int) -> bytes:
             where=digest,
             hint="the image was changed or damaged after it was built; get it again from its source",
         )
-    return content
 
 
 def blob_name(digest: str) -> str:

@@ -257,15 +257,16 @@ class LayerReader:
             found.notices.append(f"/{path}: {reason} passed over")
             found.unread.append(Unread(path=path, reason=reason, layer=layer))
             return None
-        reading: FileReading | Future[FileReading] = NOT_READ
+        reading = NOT_READ
         kept: tuple[tuple[str, object], ...] = ()
         if hard_link is not None:
             kept = self.asked(path)
         elif kind is FileKind.REGULAR:
-            reading, kept = self.file(path, member.size, reader, layer, found)
-            if isinstance(reading, Future):
-                found.later.append((len(found.entries), reading))
-                reading = NOT_READ
+            looked, kept = self.file(path, member.size, reader, layer, found)
+            if isinstance(looked, Future):
+                found.later.append((len(found.entries), looked))
+            else:
+                reading = looked
         xattrs = member.xattrs
         return LayerEntry(
             path,

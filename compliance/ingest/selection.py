@@ -7,16 +7,13 @@ from dataclasses import dataclass
 
 from compliance.errors import ComplianceError, FormatError, SourceError
 from compliance.formats import oci
-from compliance.ingest.limits import Limits
+from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.manifest_store import Listed, ManifestStore
 from compliance.ingest.referrers import attached_artifacts, is_attachment
 from compliance.model.image import BaseImage, Descriptor, Image, Layer
 from compliance.model.reference import DEFAULT_PLATFORM, ImageReference, Platform, is_digest
 
 BASE_DIGEST = "org.opencontainers.image.base.digest"
-
-INDEX_DEPTH_MAX = 8
-"""Indexes inside indexes; builders make two."""
 
 _LAYER_TYPES = (".tar", ".tar+gzip", ".tar+zstd", ".tar.gzip", ".tar.zstd")
 _UNKNOWN = Platform(os="unknown", architecture="unknown")
@@ -80,13 +77,14 @@ class Selection:
         while todo:
             item = todo.pop()
             count += 1
-            if count > oci.DESCRIPTORS_MAX:
-                raise SourceError("more manifests than any image has", code="limit-exceeded", where=self._where)
+            if count > self._limits.manifests:
+                raise exceeded("manifests", f"more than {self._limits.manifests} manifests", self._where)
             yield item
             if item.descriptor.media_type not in oci.INDEX_TYPES:
                 continue
-            if item.depth >= INDEX_DEPTH_MAX:
-                raise SourceError("indexes nested too deep", code="limit-exceeded", where=self._where)
+            if item.depth >= self._limits.index_depth:
+                message = f"more than {self._limits.index_depth} indexes in each other"
+                raise exceeded("index_depth", message, self._where)
             index = oci.parse_manifest_or_index(self._store.manifest(item.descriptor), item.descriptor.media_type)
             if isinstance(index, oci.Index):
                 todo.extend(

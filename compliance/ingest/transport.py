@@ -9,21 +9,22 @@ from __future__ import annotations
 import email.utils
 import io
 import ipaddress
+import json
 import ssl
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from socket import SocketIO, socket
+from time import monotonic, sleep
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, NameResolutionError, SSLError
 from urllib3.response import BaseHTTPResponse
 
 from compliance.errors import LimitError, SourceError, UsageError
@@ -31,6 +32,8 @@ from compliance.formats.plain_text import plain_text
 
 CONNECT_SECONDS = 20.0
 """Until a connection stands."""
+PROBE_SECONDS = 5.0
+"""Until a port of this machine has answered TLS or something else."""
 SILENCE_SECONDS = 60.0
 """How long the other side may say nothing at all: a registry may fetch what it does not have from elsewhere."""
 PATIENCE_SECONDS = 90.0
@@ -69,12 +72,9 @@ class TransientError(SourceError):
 class Transport:
     """Requests to hosts, over connections that are kept open between them. Used by one thread at a time or more."""
 
-    def __init__(
-        self, *, plain_http: bool = False, ca_file: Path | None = None, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, *, plain_http: bool = False, ca_file: Path | None = None) -> None:
         """Trust the system's CAs (``SSL_CERT_FILE`` replaces them) and those of `ca_file`. Raises UsageError."""
         self.plain_http = plain_http
-        self._sleep = sleep
         self._pause_left = PAUSE_TOTAL_MAX
         self._tls = _tls(ca_file)
         self._direct = self._kept(urllib3.PoolManager(**self._pool_options()))
@@ -85,25 +85,44 @@ class Transport:
         for manager in (self._direct, *self._proxied.values()):
             manager.clear()
 
-    def send(self, url: str, headers: Mapping[str, str], *, method: str = "GET", body: bytes | None = None) -> Response:
-        """The answer to one request, unread, after redirects; Authorization stays with the host it was meant for.
+    def send(self, url: str, headers: Mapping[str, str], *, form: Mapping[str, str] | None = None) -> Response:
+        """The answer to GET, or to POST with `form`, unread, after redirects.
 
-        Raises TransientError when there is no answer or one that says to try again, SourceError.
+        Authorization stays with the host it was meant for, a form too. Raises TransientError when there is no
+        answer or one that says to try again, SourceError (``redirect-refused``, ``access-denied``).
         """
         origin = _origin(url)
         for _ in range(REDIRECTS_MAX + 1):
-            if _origin(url) != origin:
+            elsewhere = _origin(url) != origin
+            if elsewhere:
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-            response = self._once(url, headers, method, body)
+            with failures(url):
+                response = self._request(url, headers, form)
             if response.status in TRANSIENT_STATUSES:
                 raise _try_later(response, url)
+            if response.status == 401 and elsewhere:  # its challenge is not the registry's: no login is for it
+                raise SourceError("refused where the registry redirects to", code="access-denied", where=_host(url))
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
                 return response
             discard(response)
-            url = self._redirected(url, location)
-            method, body = ("GET", None) if response.status == 303 else (method, body)
-        raise SourceError("redirected without end", code="registry-failed", where=urlsplit(url).netloc)
+            target = _joined(url, location)
+            if target is None or form is not None or not self.permits(url, target):
+                where = plain_text(_host(target) if target else location, 120)
+                raise SourceError("redirected where nothing may be sent", code="redirect-refused", where=where)
+            url = target
+        raise SourceError("redirected without end", code="registry-failed", where=_host(url))
+
+    def permits(self, origin: str, target: str) -> bool:
+        """Whether an answer from `origin` may lead to `target`: never from TLS to plain http; and to this machine
+        only from this machine, or anybody could make us ask its private services.
+        """
+        old, new = urlsplit(origin), urlsplit(target)
+        if not new.hostname or (is_loopback(new.netloc) and not is_loopback(old.netloc)):
+            return False
+        if new.scheme == "http":
+            return self.plain_http or (old.scheme == "http" and is_loopback(new.netloc))
+        return new.scheme == "https"
 
     def attempt(self, action: Callable[[], T]) -> T:
         """What `action` gives, tried again while it raises TransientError, with growing pauses. Raises the last one."""
@@ -120,56 +139,45 @@ class Transport:
         if wanted > RETRY_AFTER_MAX or wanted > self._pause_left:
             raise error
         self._pause_left -= wanted
-        self._sleep(wanted)
+        sleep(wanted)
 
     def speaks_tls(self, host: str) -> bool:
-        """Whether `host` answers TLS at all, certificate trusted or not; only loopback is asked so."""
+        """Whether `host` answers TLS, with whatever certificate. For loopback, where either is usual."""
         try:
-            discard(self._request("GET", f"https://{host}/v2/", {}, None))
+            discard(self._request(f"https://{host}/v2/", {}, None, connect=PROBE_SECONDS))
         except SSLError as error:
             return _is_untrusted(error)
-        except (NewConnectionError, NameResolutionError):
-            return False  # told by the request that follows
         except _FAILURES:
-            return False
+            return False  # if nobody listens, the request that follows says so
         return True
 
-    def _once(self, url: str, headers: Mapping[str, str], method: str, body: bytes | None) -> Response:
-        with failures(url):
-            return self._request(method, url, headers, body)
-
-    def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Response:
+    def _request(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        form: Mapping[str, str] | None,
+        connect: float | None = None,
+    ) -> Response:
+        sent = {"User-Agent": "hullmark", "Accept-Encoding": "identity", **headers}
+        if form is not None:
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
         return self._manager(url).urlopen(
-            method,
+            "GET" if form is None else "POST",
             url,
-            body=body,
-            headers={"User-Agent": "hullmark", "Accept-Encoding": "identity", **headers},
+            body=None if form is None else urlencode(form),
+            headers=sent,
             redirect=False,
             retries=False,
             assert_same_host=False,
             preload_content=False,
             decode_content=False,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=SILENCE_SECONDS),
-        )
-
-    def _redirected(self, url: str, location: str) -> str:
-        """Where to go next: never from TLS to plain http, and to this machine only from this machine."""
-        with failures(url):
-            target = urljoin(url, location)
-            old, new = urlsplit(url), urlsplit(target)
-            allowed = new.scheme == "https" or (
-                new.scheme == "http" and (self.plain_http or (old.scheme == "http" and is_loopback(new.netloc)))
-            )
-            if allowed and new.hostname and (is_loopback(old.netloc) or not is_loopback(new.netloc)):
-                return target
-        raise SourceError(
-            "redirected to an address that is not followed", code="redirect-refused", where=plain_text(location, 120)
+            timeout=urllib3.Timeout(connect=connect or CONNECT_SECONDS, read=SILENCE_SECONDS),
         )
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
-        proxy = getproxies_environment().get(parts.scheme)
-        if not proxy or is_loopback(parts.netloc) or proxy_bypass_environment(parts.netloc):
+        proxy = getproxies().get(parts.scheme)
+        if not proxy or is_loopback(parts.netloc) or proxy_bypass(parts.netloc):
             return self._direct
         if proxy not in self._proxied:
             address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -196,38 +204,40 @@ def is_loopback(netloc: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address.is_loopback or address.is_unspecified  # a connection to 0.0.0.0 ends here too
 
 
 def read_bounded(response: Response, limit: int, url: str) -> bytes:
     """The whole body. Raises LimitError above `limit` bytes, TransientError when it breaks off."""
+    pieces: list[bytes] = []
+    left = limit + 1
     try:
         with failures(url):
-            content = response.read(limit + 1)
-    except SourceError:
-        response.close()
-        raise
-    if len(content) > limit:
-        response.close()
-        raise LimitError(f"an answer of more than {limit} bytes", code="limit-exceeded", where=urlsplit(url).netloc)
-    discard(response)
-    return content
+            while left and (piece := response.read(left)):
+                pieces.append(piece)
+                left -= len(piece)
+        if not left:
+            raise LimitError(f"an answer of more than {limit} bytes", code="limit-exceeded", where=_host(url))
+    finally:
+        response.close()  # a connection whose answer has ended has gone back to the pool already
+    return b"".join(pieces)
 
 
 def discard(response: Response) -> None:
-    """Give the connection back if the body has ended, else close it."""
-    if response.length_remaining == 0:
-        response.drain_conn()
+    """Read the rest of a short body, so that the connection can be used again; close one with a long body."""
+    with suppress(*_FAILURES):
+        if (response.length_remaining or 0) <= ERROR_BODY_MAX:
+            response.read(ERROR_BODY_MAX)
     response.close()
-    response.release_conn()
 
 
 @contextmanager
 def failures(url: str) -> Iterator[None]:
     """Turn what urllib3 and the standard library raise into one line that names the host, never the whole address."""
-    host = urlsplit(url).netloc.rpartition("@")[2]
+    host = _host(url)
     try:
         yield
     except SSLError as error:
@@ -258,11 +268,11 @@ class _Paced(io.RawIOBase):
         if left <= 0:
             raise TimeoutError(f"slower than {SPEED_MIN} bytes a second")
         self._sock.settimeout(min(SILENCE_SECONDS, left))
-        begin = time.monotonic()
+        begin = monotonic()
         try:
             count = self._raw.readinto(buffer)
         finally:
-            self._waited += time.monotonic() - begin
+            self._waited += monotonic() - begin
         self._received += count or 0
         return count
 
@@ -275,6 +285,12 @@ class _PacedResponse(HTTPResponse):
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp: io.BufferedReader = io.BufferedReader(_Paced(self.fp.detach(), sock), 2**16)  # type: ignore[arg-type]
+
+    def begin(self) -> None:
+        super().begin()
+        told = {part.strip() for value in self.headers.get_all("Content-Length", ()) for part in value.split(",")}
+        if len(told) > 1:  # urllib3 refuses it too, but leaves the connection to the garbage collector
+            raise HTTPException("an answer of several lengths")
 
 
 class _HTTP(HTTPConnection):
@@ -302,6 +318,19 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
             why = error.strerror if not isinstance(error, ssl.SSLError) else "no PEM certificates"
             raise UsageError(f"the CA file can't be read: {why}", code="ca-invalid", where=str(ca_file)) from None
     return context
+
+
+def _host(url: str) -> str:
+    """What may be shown of an address: redirects carry secrets in their queries."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _joined(url: str, location: str) -> str | None:
+    try:
+        target = urljoin(url, location)
+        return target if urlsplit(target).hostname else None
+    except ValueError:
+        return None
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -349,7 +378,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _try_later(response: Response, url: str) -> TransientError:
-    host = urlsplit(url).netloc
+    host = _host(url)
     pause = _retry_after(response.headers)
     asked = f", and asks to wait {pause:.0f} s" if pause is not None else ""
     status = response.status
@@ -373,8 +402,6 @@ def _try_later(response: Response, url: str) -> TransientError:
 
 def read_error(response: Response, url: str) -> str:
     """The first message of an error answer (distribution-spec, "Error Codes") as `` (code: message)``, or nothing."""
-    import json
-
     try:
         content = read_bounded(response, ERROR_BODY_MAX, url)
         first = json.loads(content)["errors"][0]

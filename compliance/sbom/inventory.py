@@ -20,9 +20,9 @@ from compliance.model.inventory import (
 )
 from compliance.model.request import ContentRequest
 from compliance.sbom import distribution as os_release
-from compliance.sbom.catalogers import CATALOGERS
+from compliance.sbom.catalogers import CATALOGERS, binary
 
-OS_TYPES = frozenset({"deb", "apk", "rpm"})
+OS_TYPES = frozenset({"deb", "apk", "rpm", "alpm", "ebuild"})
 """purl types of packages whose database says which files of the whole tree are theirs."""
 
 _EDGES_MAX = 2_000_000
@@ -44,8 +44,9 @@ def take_inventory(tree: FileTree, catalogers: Sequence[Cataloger] = CATALOGERS)
     found = [package for result in results for package in result.packages]
     real = _RealPaths(tree)
     owners = _owners(found, real)
-    packages = _merge(_with_owner(package, owners) for package in found)
-    asked = {request.name for request in requests()}
+    packages = _merge(_with_owner(package, owners) for package in found if not _is_owned_program(package, owners))
+    # A program looked at for its version only says nothing of packages when it could not be; unread files do.
+    asked = {request.name for request in requests()} - {request.name for request in binary.CATALOGER.requests}
     unknowns = {Unknown(path=unread.path, reason=unread.reason) for unread in tree.unread}
     unknowns.update(Unknown(path=gap.path, reason=gap.reason) for gap in tree.unkept if gap.request in asked)
     unknowns.update(unknown for result in results for unknown in result.unknowns)
@@ -91,6 +92,13 @@ def _owners(packages: Iterable[Package], real: _RealPaths) -> dict[str, str]:
     return owners
 
 
+def _is_owned_program(package: Package, owners: Mapping[str, str]) -> bool:
+    """Whether a program recognised by its content is what an installed package consists of, so is told already."""
+    if package.found_by != binary.CATALOGER.id:
+        return False
+    return any(owners.get(location.path, "").startswith(_PROGRAM_PURLS) for location in package.locations)
+
+
 def _with_owner(package: Package, owners: Mapping[str, str]) -> Package:
     """A package whose stating file belongs to one of the operating system is contained in that one."""
     if package.type in OS_TYPES or package.parent is not None or not package.locations:
@@ -102,6 +110,8 @@ def _with_owner(package: Package, owners: Mapping[str, str]) -> Package:
 
 
 _OS_PURLS = tuple(f"pkg:{type_}/" for type_ in sorted(OS_TYPES))
+_PROGRAM_PURLS = (*_OS_PURLS, "pkg:brew/", "pkg:conda/", "pkg:nix/")
+"""Packages of these kinds are programs themselves; those of languages may ship another's (Node.js in a wheel)."""
 
 
 def _merge(packages: Iterable[Package]) -> tuple[Package, ...]:
@@ -113,7 +123,7 @@ def _merge(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def _merged(copies: list[Package]) -> Package:
-    copies.sort(key=lambda package: (package.locations[0].path if package.locations else "", package.found_by))
+    copies.sort(key=_by_authority)
     first = copies[0]
     if len(copies) == 1:
         return first
@@ -126,6 +136,9 @@ def _merged(copies: list[Package]) -> Package:
         homepage=next((package.homepage for package in copies if package.homepage), None),
         # Two copies with different bytes have no digest in common.
         digests=first.digests if len({package.digests for package in copies}) == 1 else (),
+        source_name=next((package.source_name for package in copies if package.source_name), None),
+        source_version=next((package.source_version for package in copies if package.source_version), None),
+        cpes=_union(package.cpes for package in copies),
         depends=_union(package.depends for package in copies),
         provides=_union(package.provides for package in copies),
         files=_union(package.files for package in copies),
@@ -133,6 +146,12 @@ def _merged(copies: list[Package]) -> Package:
         # Contained only if every copy is contained in the same package.
         parent=first.parent if len(parents) == 1 else None,
     )
+
+
+def _by_authority(package: Package) -> tuple[bool, bool, float, str, str]:
+    """What shows an installation before what declares one, a database before a statement, the surer first."""
+    place = package.locations[0].path if package.locations else ""
+    return package.declared, package.found_by == "embedded-sbom", -package.confidence, place, package.found_by
 
 
 def _locations(copies: Iterable[Package]) -> tuple[Location, ...]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 
+from compliance.formats.declared_license import parts_of
 from compliance.formats.plain_text import plain_text
 from compliance.model.inventory import License
 
@@ -132,6 +133,22 @@ def licenses_of(raws: Iterable[str]) -> tuple[License, ...]:
         if licence.raw and licence.raw.lower() not in ("unknown", "none", "noassertion", "n/a"):
             found.setdefault(licence.expression or licence.raw, licence)
     return tuple(found.values())
+
+
+def checked_licenses(stated: Iterable[License], found: Iterable[str]) -> tuple[License, ...]:
+    """Licences of another tool's document: an expression that is not valid becomes a text; names stay names.
+
+    `found` are texts that the document gives as evidence; each is the raw text of the licence that it means.
+    """
+    raws: dict[str, str] = {}
+    for text in found:
+        for part in parts_of(spdx_expression(text) or ""):
+            raws.setdefault(part, text)
+    checked = []
+    for licence in stated:
+        expression = spdx_expression(licence.expression) if licence.expression else None
+        checked.append(License(raw=raws.get(expression or "", licence.raw), expression=expression))
+    return tuple(checked)
 
 
 @lru_cache(maxsize=8192)

@@ -74,6 +74,8 @@ def _owned(evidence: Evidence) -> tuple[set[str], tuple[str, ...]]:
     owned = {path.strip("/") for path in evidence.inventory.owners}
     folders: set[str] = set()
     for package in evidence.inventory.packages:
+        if package.declared or package.confidence < 1:
+            continue  # a lock file owns nothing, and words inside a program prove no origin
         ending = FOLDER_OWNERS.get(package.type)
         for location in package.locations:
             owned.add(location.path)

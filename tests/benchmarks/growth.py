@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compliance.formats.cyclonedx import to_cyclonedx_json
+from compliance.formats.sbom_document import Tool, of_image
 from compliance.model.filesystem import FileTree
 from compliance.model.inventory import Cataloged, Distribution, Inventory, Package
 from compliance.model.request import ContentRequest
@@ -72,7 +73,8 @@ def main() -> None:
 
 def write(inventory: Inventory) -> bytes:
     """The bill of materials of `inventory`."""
-    return to_cyclonedx_json(image(), inventory, tool_name="hullmark", tool_version="0", effective=NOW)
+    tool = Tool(name="hullmark", version="0")
+    return to_cyclonedx_json(of_image(image(), inventory, tool=tool, effective=NOW))
 
 
 if __name__ == "__main__":

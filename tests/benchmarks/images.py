@@ -29,8 +29,11 @@ INPUTS = Path(__file__).with_name("inputs")
 SAMPLE = CHECKOUT / "examples" / "images" / "hardened"
 """Measured with the others, as the small image: it is part of the checkout."""
 MAVEN_LIST = "maven-dependencies.txt"
-"""Beside the layout: what Maven itself says it put into the image."""
+"""Beside the layout: the runtime dependencies as Maven itself lists them."""
+MAVEN_PROJECT = ("org.example/java-app", "1.0.0")
+"""Of inputs/pom.xml."""
 
+JAR = "target/java-app-1.0.0.jar"
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SLIM = (
     "path-exclude=/usr/share/doc/*",
@@ -172,7 +175,11 @@ def debian_architecture() -> str:
 def debian_sources(codename: str) -> list[Path]:
     """The machine's apt sources that hold the suite `codename`."""
     apt = Path("/etc/apt")
-    files = [apt / "sources.list", *sorted(apt.glob("sources.list.d/*.sources")), *sorted(apt.glob("sources.list.d/*.list"))]
+    files = [
+        apt / "sources.list",
+        *sorted(apt.glob("sources.list.d/*.sources")),
+        *sorted(apt.glob("sources.list.d/*.list")),
+    ]
     suite = re.compile(rf"^(?!#).*\s{re.escape(codename)}(?=\s|$)", re.MULTILINE)
     return [file for file in files if file.is_file() and suite.search(file.read_text())]
 
@@ -184,7 +191,9 @@ def debian_base(workshop: Workshop, part: Path, variant: str) -> None:
     if variant == "slim":
         options += [f"--dpkgopt={line}" for line in SLIM]
     root = part / "root"
-    run("mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", *options, codename, root, *debian_sources(codename))
+    run(
+        "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", *options, codename, root, *debian_sources(codename)
+    )
     for leftover in (*root.glob("dev/*"), *root.glob("var/lib/apt/lists/*_*"), root / "etc/hostname"):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover)
@@ -205,8 +214,8 @@ def python_environment(root: Root, place: str) -> None:
     root.copy(root.workshop.cached("wheels", python_wheels), "wheels")
     root.copy(INPUTS / "requirements.txt", f"{place}/requirements.txt")
     root.run("python3", "-m", "venv", f"/{place}/venv")
-    pip = (f"/{place}/venv/bin/pip", "install", "--quiet", "--no-index", "--find-links=/wheels")
-    root.run("env", "-i", PATH, *pip, "--requirement", f"/{place}/requirements.txt")
+    pip = (f"/{place}/venv/bin/pip", "install", "--quiet", "--no-index")
+    root.run("env", "-i", PATH, "PIP_FIND_LINKS=/wheels", *pip, "--requirement", f"/{place}/requirements.txt")
     root.remove("wheels", "root/.cache")
 
 
@@ -220,7 +229,7 @@ def node_application(part: Path) -> None:
 
 
 def java_application(part: Path) -> None:
-    """target/java-app-1.0.0.jar, a Spring Boot fat jar, and Maven's list of what is in it."""
+    """JAR, a Spring Boot fat jar, and Maven's list of what is in it."""
     shutil.copy(INPUTS / "pom.xml", part / "pom.xml")
     source = part / "src/main/java/app"
     source.mkdir(parents=True)
@@ -290,8 +299,8 @@ def java_app(workshop: Workshop) -> None:
     root.remove("var/lib/apt/lists/*")
     root.commit("RUN apt-get update && apt-get install … && rm -rf /var/lib/apt/lists/*")
     built = workshop.cached("java", java_application)
-    root.copy(built / "target/java-app-1.0.0.jar", "app/app.jar")
-    root.commit("COPY target/java-app-1.0.0.jar /app/app.jar")
+    root.copy(built / JAR, "app/app.jar")
+    root.commit(f"COPY {JAR} /app/app.jar")
     root.finish(beside=[built / MAVEN_LIST], User="1000:1000", Entrypoint=["java", "-jar", "/app/app.jar"])
 
 
@@ -324,8 +333,8 @@ def big(workshop: Workshop) -> None:
     node, java = workshop.cached("node", node_application), workshop.cached("java", java_application)
     root.copy(node / "app", "srv/node")
     root.copy(node / "npm/lib/node_modules/npm/node_modules", "srv/old/node_modules")
-    root.copy(java / "target/java-app-1.0.0.jar", "srv/java/app.jar")
-    root.copy(java / "target/java-app-1.0.0.jar", "srv/java/previous.jar")
+    root.copy(java / JAR, "srv/java/app.jar")
+    root.copy(java / JAR, "srv/java/previous.jar")
     root.copy(go_program(), "usr/local/bin/program")
     root.commit("COPY srv /srv")
     root.run("dpkg", "--remove", "--force-depends", "strace", "wget")
@@ -358,7 +367,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 def layouts(folder: Path) -> dict[str, Path]:
     """Name -> layout: of the images below `folder` (NAME or NAME/oci), this module's first, then the sample."""
-    found = {}
+    found: dict[str, Path] = {}
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         for layout in (place / "oci", place):
             if (layout / "oci-layout").is_file():

@@ -99,7 +99,7 @@ def _row(name: str, scores: list[Score]) -> tuple[str, ...]:
 
 def _share(part: int, whole: int) -> str:
     """In per cent, cut and not rounded: 100.0 % is all of it."""
-    return f"{part * 1000 // whole / 10:.1f} %" if whole else "–"
+    return f"{part * 1000 // whole / 10:.1f} %" if whole else "-"
 
 
 def render(scores: list[Score]) -> str:

@@ -82,8 +82,9 @@ def read(reference: str, platform: Platform | None = None) -> tuple[Image, FileT
         source.close()
 
 
-@pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
-class TestEverySource:
+class EverySource:
+    """What every source does; `make` puts the image somewhere, and gives its reference."""
+
     def test_gives_the_merged_tree(self, make: Callable[[Path], str], tmp_path: Path) -> None:
         _, tree = read(make(tmp_path))
         assert [path for path in tree.entries if path.startswith("var/")] == ["var/cache", "var/gone", "var/gone/c"]
@@ -119,6 +120,11 @@ class TestEverySource:
         assert (image.config.user, image.config.entrypoint) == ("1000", ("/usr/bin/tool",))
         assert image.config.env == {"PATH": "/usr/bin"}
         assert [layer.index for layer in image.layers] == [0, 1]
+
+
+@pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
+class TestEverySource(EverySource):
+    pass
 
 
 class TestRootDirectory:

@@ -16,7 +16,10 @@ from compliance.model.request import ContentRequest
 from compliance.sbom.distribution import distro_qualifier
 from compliance.sbom.licenses import licenses_of
 
-_DATABASE = ContentRequest(name="alpm-database", globs=("**/var/lib/pacman/local/*/{desc,files,mtree}",))
+_DATABASE = ContentRequest(
+    name="alpm-database",
+    globs=tuple(f"**/var/lib/pacman/local/*/{name}" for name in ("desc", "files", "mtree")),
+)
 
 _MTREE_MAX = 64 * 2**20
 _SECTION = re.compile(r"^%([A-Z0-9]+)%\n((?:(?!%[A-Z0-9]+%$).+\n?)*)", re.MULTILINE)

@@ -46,7 +46,8 @@ _DOCUMENT = ContentRequest(
         "**/*.sbom",
         "**/*.sbom.json",
         "**/*.bom.json",
-        "**/{bom,sbom}.json",
+        "**/bom.json",
+        "**/sbom.json",
     ),
     max_size=128 * 2**20,
     reduce=read_document,
@@ -102,6 +103,7 @@ class _Document:
                 self._named[ref] = (stated, url)
             elif url is None and stated.version:
                 self.nameless += 1
+        self._purls = {ref: self._purl(stated, url) for ref, (stated, url) in self._named.items()}
         self._containers = {inner: outer for outer, inner in reversed(statement.contains)}
         self._needs: dict[str, list[str]] = {}
         for source, target in statement.depends:
@@ -113,7 +115,7 @@ class _Document:
             yield self._package(ref, stated, url)
 
     def _package(self, ref: str, stated: StatedPackage, url: PackageURL) -> Package:
-        purl = self._purl(ref)
+        purl = self._purls[ref]
         parent = self._parent(ref)
         return Package(
             name=_name(url),
@@ -134,9 +136,8 @@ class _Document:
             declared=self._declared,
         )
 
-    def _purl(self, ref: str) -> str:
+    def _purl(self, stated: StatedPackage, url: PackageURL) -> str:
         """The purl as this project writes it; packages of the image's own distribution get its release."""
-        stated, url = self._named[ref]
         qualifiers: dict[str, str | None] = {}
         qualifiers.update((key, value) for key, value in _qualifiers(url).items() if key in _QUALIFIERS)
         namespace = url.namespace
@@ -158,8 +159,8 @@ class _Document:
             outer = self._containers.get(ref)
             if outer is None:
                 return None
-            if outer in self._named:
-                return self._purl(outer)
+            if outer in self._purls:
+                return self._purls[outer]
             ref = outer
         return None
 

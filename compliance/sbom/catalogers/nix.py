@@ -37,16 +37,19 @@ class NixCataloger:
         found: list[tuple[FileEntry, re.Match[str], re.Match[str], list[str]]] = []
         files: list[str] = []
         inside = "\0"
-        for entry in tree:
-            if entry.path.startswith(inside):
-                if entry.kind is not FileKind.DIRECTORY:
-                    files.append(entry.path)
+        for path in tree.entries:
+            if _STORE not in path:
                 continue
-            place = _STORE_PATH.fullmatch(entry.path) if _STORE in entry.path else None
+            entry = tree.entries[path]
+            if path.startswith(inside):
+                if entry.kind is not FileKind.DIRECTORY:
+                    files.append(path)
+                continue
+            place = _STORE_PATH.fullmatch(path)
             if place is None or entry.kind is not FileKind.DIRECTORY or place["rest"].endswith(_NO_PACKAGES):
                 continue
             named = _NAME_VERSION.fullmatch(place["rest"])
-            inside, files = entry.path + "/", []
+            inside, files = path + "/", []
             if named is not None:
                 found.append((entry, place, named, files))
         return Cataloged(packages=tuple(_packages(found)))

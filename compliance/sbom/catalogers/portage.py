@@ -16,7 +16,8 @@ from compliance.sbom.licenses import license_of
 
 _CONTENTS = "CONTENTS"
 _DATABASE = ContentRequest(
-    name="portage-database", globs=("**/var/db/pkg/*/*/{CONTENTS,LICENSE,HOMEPAGE,RDEPEND,CHOST}",)
+    name="portage-database",
+    globs=tuple(f"**/var/db/pkg/*/*/{name}" for name in (_CONTENTS, "LICENSE", "HOMEPAGE", "RDEPEND", "CHOST")),
 )
 
 _FOLDER = re.compile(r"(?:(?P<root>.*)/)?var/db/pkg/(?P<category>[A-Za-z0-9+_.-]+)/(?P<package>[^/]+)")

@@ -31,7 +31,9 @@ def read_header(content: bytes) -> Mapping[str, str] | None:
 
 _PLUGIN = ContentRequest(
     name="wordpress-plugin",
-    globs=("**/wp-content/{plugins,mu-plugins}/*.php", "**/wp-content/{plugins,mu-plugins}/*/*.php"),
+    globs=tuple(
+        f"**/wp-content/{folder}/{file}" for folder in (_PLUGINS, "mu-plugins") for file in ("*.php", "*/*.php")
+    ),
     reduce=read_header,
 )
 

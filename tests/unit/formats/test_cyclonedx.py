@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from cyclonedx.validation.xml import XmlValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compliance.formats.cyclonedx import to_cyclonedx_json
+from compliance.formats.cyclonedx import to_cyclonedx_json, to_cyclonedx_xml
+from compliance.formats.cyclonedx_xml import read as read_xml
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
+from compliance.formats.sbom_document import Tool, of_image
 from compliance.model.image import Image, ImageConfig
 from compliance.model.inventory import (
     Distribution,
@@ -36,20 +39,35 @@ from compliance.sbom.inventory import requests, take_inventory
 from tests.builders.evidence import ImageSpec, image, tree
 
 EFFECTIVE = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
+
+
+def written(inventory: Inventory, subject: Image | None = None, version: str = "1.6", **more: Any) -> bytes:
+    tool = more.pop("tool", Tool(name="hullmark", version="1.2"))
+    made = of_image(subject or image(), inventory, tool=tool, effective=EFFECTIVE, **more)
+    return to_cyclonedx_json(made, version)
 
 
 def write(inventory: Inventory, subject: Image | None = None) -> bytes:
-    return to_cyclonedx_json(
-        subject or image(), inventory, tool_name="hullmark", tool_version="1.2", effective=EFFECTIVE
-    )
+    return written(inventory, subject)
 
 
-def valid(inventory: Inventory, subject: Image | None = None) -> dict[str, Any]:
-    written = write(inventory, subject).decode()
-    assert VALIDATOR.validate_str(written) is None
-    loaded: dict[str, Any] = json.loads(written)
+def valid(inventory: Inventory, subject: Image | None = None, **more: Any) -> dict[str, Any]:
+    """The values, after all four ways to write them have been found valid, and the XML ones to say the same."""
+    tool = Tool(name="hullmark", version="1.2")
+    made = of_image(subject or image(), inventory, tool=tool, effective=EFFECTIVE, **more)
+    for version, schema in (("1.6", SchemaVersion.V1_6), ("1.7", SchemaVersion.V1_7)):
+        assert JsonStrictValidator(schema).validate_str(to_cyclonedx_json(made, version).decode()) is None
+        assert XmlValidator(schema).validate_str(to_cyclonedx_xml(made, version).decode()) is None
+    loaded: dict[str, Any] = json.loads(to_cyclonedx_json(made))
+    assert_same(read_xml(to_cyclonedx_xml(made)), loaded)
     return loaded
+
+
+def assert_same(xml: Any, values: dict[str, Any]) -> None:
+    """XML has no text with blanks around it, and no characters that XML 1.0 lacks."""
+    skipped = ("$schema", "version")
+    shown = {key: value for key, value in values.items() if key not in skipped and value != []}
+    assert json.dumps(xml, sort_keys=True) == json.dumps(shown, sort_keys=True)
 
 
 def package(name: str, type_: str = "deb", version: str = "1", **more: Any) -> Package:
@@ -194,7 +212,7 @@ def test_metadata_name_tool_phase_and_time() -> None:
 def test_same_input_gives_the_same_bytes_and_another_tool_version_another_serial_number() -> None:
     found = inventory(package("a", depends=("b",)), package("b"), edges=(("a", "b"),))
     assert write(found) == write(found)
-    other = to_cyclonedx_json(image(), found, tool_name="hullmark", tool_version="2", effective=EFFECTIVE)
+    other = written(found, tool=Tool(name="hullmark", version="2"))
     assert json.loads(other)["serialNumber"] != json.loads(write(found))["serialNumber"]
 
 

@@ -174,3 +174,15 @@ def test_importing_the_inventory_is_light(checkout: Path) -> None:
     run = subprocess.run([sys.executable, "-c", program], cwd=checkout, capture_output=True, text=True, check=True)
     loaded = set(json.loads(run.stdout))
     assert not loaded & {"cyclonedx", "packageurl", "license_expression", "sqlite3", "zipfile", "email", "yaml"}
+
+
+def test_an_installed_copy_wins_over_a_declared_one_and_a_database_over_a_statement() -> None:
+    stated = package("zlib", found_by="embedded-sbom", locations=(Location(path="a/sbom.json", layer=0),))
+    installed = package("zlib", source_name="zlib-src", locations=(Location(path="var/lib/db", layer=0),))
+    declared = package("zlib", declared=True, cpes=("cpe:2.3:a:x",), locations=(Location(path="a/lock", layer=0),))
+    (merged,) = take_inventory(tree({}), [Given((stated, installed, declared))]).packages
+    assert not merged.declared
+    assert merged.found_by == installed.found_by
+    assert merged.source_name == "zlib-src"
+    assert merged.cpes == ("cpe:2.3:a:x",)
+    assert len(merged.locations) == 3

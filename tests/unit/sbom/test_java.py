@@ -119,3 +119,106 @@ def test_packages_are_maven_ones() -> None:
     (package,) = catalog({"x-1.jar": jar(pom("g.h", "x", "1"))}).packages
     assert isinstance(package, Package)
     assert (package.type, package.provides) == ("maven", ("g.h:x",))
+
+
+def found(nodes: dict[str, Node | bytes | str]) -> dict[str, Package]:
+    return {package.purl: package for package in catalog(nodes).packages}
+
+
+def test_group_that_is_not_stated_says_whence_it_is_and_how_sure() -> None:
+    sure = found({"app-1.jar": jar(pom("org.app", "app", "1"))})["pkg:maven/org.app/app@1"]
+    assert (sure.confidence, sure.inferred) == (1.0, None)
+    guessed = found({"x-1.0.jar": jar(manifest(Implementation_Vendor_Id="org.vendor"))})["pkg:maven/org.vendor/x@1.0"]
+    assert guessed.confidence < 1
+    assert guessed.inferred == (
+        "artifact and version from the file name, group id from the manifest's Implementation-Vendor-Id"
+    )
+    unknown = found({"x-1.0.jar": jar({})})["pkg:maven/x@1.0"]
+    assert unknown.confidence < guessed.confidence
+    assert unknown.inferred is not None
+
+
+def test_coordinates_of_a_title_as_gradle_writes_it() -> None:
+    content = jar(manifest(Implementation_Title="io.m#m-core;1.2"))
+    (package,) = catalog({"m-core-1.2.jar": content}).packages
+    assert (package.purl, package.confidence) == ("pkg:maven/io.m/m-core@1.2", 0.95)
+
+
+def test_group_of_a_jar_comes_from_the_pom_of_one_beside_it_unless_poms_disagree() -> None:
+    def needs(group: str) -> str:
+        return f"<dependency><groupId>{group}</groupId><artifactId>a</artifactId></dependency>"
+
+    nodes: dict[str, Node | bytes | str] = {
+        "lib/a-1.jar": jar({}),
+        "lib/b-1.jar": jar(pom("org.b", "b", "1", needs("org.a"))),
+    }
+    assert "pkg:maven/org.a/a@1" in found(nodes)
+    nodes["lib/c-1.jar"] = jar(pom("org.c", "c", "1", needs("org.other")))
+    assert "pkg:maven/a@1" in found(nodes)
+
+
+def test_pom_without_properties_names_its_artifact() -> None:
+    xml = "<project><parent><groupId>org.p</groupId><version>3</version></parent><artifactId>a</artifactId></project>"
+    (package,) = catalog({"a.jar": jar({"META-INF/maven/org.p/a/pom.xml": xml})}).packages
+    assert (package.purl, package.confidence) == ("pkg:maven/org.p/a@3", 1.0)
+
+
+def test_place_inside_nested_archives_is_told() -> None:
+    inner = jar(pom("org.in", "in", "1"))
+    lib = jar(pom("org.lib", "lib", "2") | pom("org.shaded", "shaded", "3") | {"deep/in-1.jar": inner})
+    packages = found({"app.war": jar(pom("org.app", "app", "1") | {"WEB-INF/lib/lib-2.jar": lib})})
+    places = {package.name: package.locations[0].inner for package in packages.values()}
+    assert places == {
+        "app": None,
+        "lib": "WEB-INF/lib/lib-2.jar",
+        "shaded": "WEB-INF/lib/lib-2.jar!/META-INF/maven/org.shaded/shaded/pom.properties",
+        "in": "WEB-INF/lib/lib-2.jar!/deep/in-1.jar",
+    }
+
+
+def test_unpacked_application_and_the_lists_beside_its_libraries() -> None:
+    properties = pom("org.app", "app", "1")["META-INF/maven/org.app/app/pom.properties"]
+    sbom = {"components": [{"group": "org.a", "name": "a", "version": "1", "purl": "pkg:maven/org.a/a@1"}]}
+    nodes: dict[str, Node | bytes | str] = {
+        "app/META-INF/maven/org.app/app/pom.properties": properties,
+        "app/META-INF/maven/org.app/app/pom.xml": "<project/>",
+        "app/META-INF/sbom/application.cdx.json": json.dumps(sbom),
+        "app/BOOT-INF/lib/a-1.jar": jar({}),
+        "quarkus-app-dependencies.txt": "org.q:q::jar:2\n",
+        "quarkus/lib/main/q-2.jar": jar({}),
+    }
+    packages = found(nodes)
+    assert set(packages) == {"pkg:maven/org.app/app@1", "pkg:maven/org.a/a@1", "pkg:maven/org.q/q@2"}
+    assert not any(package.declared for package in packages.values())
+
+
+def test_own_pom_of_a_jar_named_with_its_group() -> None:
+    content = jar(pom("io.q.arc", "arc", "3.0") | pom("org.shaded", "s", "1"))
+    assert purls({"lib/io.q.arc.arc-3.0.jar": content})[0] == "pkg:maven/io.q.arc/arc@3.0"
+
+
+def test_number_behind_an_underscore_is_a_version_only_with_a_dot() -> None:
+    assert purls({"nested_at_10.jar": jar({})}) == []
+    assert purls({"org.e.f_1.2.0.jar": jar({})}) == ["pkg:maven/org.e.f@1.2.0"]
+
+
+def test_build_files_declare_where_what_they_make_is_not_there() -> None:
+    lock = "org.a:a:1.0=runtimeClasspath\norg.b:b:1.0=runtimeClasspath\norg.c:c:1.0=runtimeClasspath\nempty=\n"
+    declared = found({"src/gradle.lockfile": lock})
+    assert {purl: package.declared for purl, package in declared.items()} == {
+        "pkg:maven/org.a/a@1.0": True,
+        "pkg:maven/org.b/b@1.0": True,
+        "pkg:maven/org.c/c@1.0": True,
+    }
+    beside = found({"src/gradle.lockfile": lock, "src/build/libs/a-2.0.jar": jar(pom("org.a", "a", "2.0"))})
+    assert set(beside) == {"pkg:maven/org.a/a@2.0"}
+    elsewhere = found({"src/gradle.lockfile": lock, "opt/a.jar": jar(pom("org.a", "a", "1.0"))})
+    assert {purl: package.declared for purl, package in elsewhere.items()} == {
+        "pkg:maven/org.a/a@1.0": False,
+        "pkg:maven/org.b/b@1.0": True,
+        "pkg:maven/org.c/c@1.0": True,
+    }
+
+
+def test_damaged_pom_file_is_an_unknown() -> None:
+    assert [unknown.path for unknown in catalog({"src/pom.xml": "<html/>"}).unknowns] == ["src/pom.xml"]

@@ -96,3 +96,67 @@ def test_any_json_is_read(value: object) -> None:
     "".join((read.name, read.version, *read.licenses, *read.dependencies, read.author or "")).encode(
         "utf-8", "surrogatepass"
     )
+
+
+LOCK = json.dumps(
+    {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"name": "app", "version": "1.0.0"},
+            "node_modules/x": {"version": "1.0.0"},
+            "node_modules/y": {"version": "2.0.0"},
+            "node_modules/z": {"version": "3.0.0"},
+        },
+    }
+)
+
+
+def test_lock_file_declares_where_nothing_is_installed() -> None:
+    found = catalog({"srv/package-lock.json": LOCK, "opt/node_modules/w/package.json": manifest("w")}).packages
+    assert {package.purl: package.declared for package in found} == {
+        "pkg:npm/w@1.0.0": False,
+        "pkg:npm/app@1.0.0": True,
+        "pkg:npm/x@1.0.0": True,
+        "pkg:npm/y@2.0.0": True,
+        "pkg:npm/z@3.0.0": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "installed",
+    ["srv/node_modules/x", "srv/app/node_modules/x", "node_modules/x", "srv/node_modules/.pnpm/x@1/node_modules/x"],
+)
+def test_lock_file_adds_nothing_where_node_modules_is_beside_or_above(installed: str) -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "srv/app/package-lock.json": LOCK,
+        f"{installed}/package.json": manifest("x", "9.0.0"),
+    }
+    assert [package.purl for package in catalog(nodes).packages] == ["pkg:npm/x@9.0.0"]
+
+
+def test_lock_file_adds_nothing_where_half_of_it_is_installed_elsewhere() -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "srv/package-lock.json": LOCK,
+        "opt/node_modules/x/package.json": manifest("x"),
+        "opt/node_modules/y/package.json": manifest("y", "9.0.0"),
+    }
+    assert [package.declared for package in catalog(nodes).packages] == [False, False]
+
+
+def test_declared_package_that_is_installed_elsewhere_is_one_installed_package() -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "srv/package-lock.json": LOCK,
+        "opt/node_modules/x/package.json": manifest("x"),
+    }
+    found = [package for package in catalog(nodes).packages if package.name == "x"]
+    assert [(package.purl, package.declared) for package in found] == [("pkg:npm/x@1.0.0", False)]
+
+
+def test_lock_file_of_an_installed_package_says_nothing() -> None:
+    nodes: dict[str, Node | bytes | str] = {"usr/lib/node_modules/x/yarn.lock": 'a@^1:\n  version "1.0.0"\n'}
+    assert catalog(nodes) == Cataloged()
+
+
+def test_damaged_lock_file_is_an_unknown() -> None:
+    found = catalog({"a/package-lock.json": "{", "b/bun.lock": "[", "c/pnpm-lock.yaml": "x: 1"})
+    assert [unknown.path for unknown in found.unknowns] == ["a/package-lock.json", "c/pnpm-lock.yaml", "b/bun.lock"]

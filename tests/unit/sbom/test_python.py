@@ -112,3 +112,60 @@ def test_any_bytes_are_catalogued(metadata: bytes, beside: bytes) -> None:
     )
     for package in found.packages:
         package.purl.encode()
+
+
+def test_lock_files_declare_where_nothing_is_installed() -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "a/requirements.txt": "Foo.Bar==1.0\nranged>=2\n",
+        "b/requirements/prod.txt": "one==1\n",
+        "c/poetry.lock": '[[package]]\nname = "two"\nversion = "2"\n',
+        "d/pylock.toml": '[[packages]]\nname = "three"\nversion = "3"\n',
+        "e/Pipfile.lock": '{"default": {"four": {"version": "==4"}}}',
+    }
+    found = catalog(nodes).packages
+    assert {package.purl for package in found} == {
+        "pkg:pypi/foo.bar@1.0",
+        "pkg:pypi/one@1",
+        "pkg:pypi/two@2",
+        "pkg:pypi/three@3",
+        "pkg:pypi/four@4",
+    }
+    assert all(package.declared for package in found)
+    assert found[0].provides == ("foo-bar",)
+
+
+@pytest.mark.parametrize("venv", ["srv/.venv", "srv/app/venv"])
+def test_virtual_environment_below_the_project_counts_before_its_lock_file(venv: str) -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "srv/requirements.txt": "a==1\nb==1\nc==1\n",
+        f"{venv}/lib/python3/site-packages/a-2.dist-info/METADATA": "Name: a\nVersion: 2\n",
+    }
+    assert [package.purl for package in catalog(nodes).packages] == ["pkg:pypi/a@2"]
+
+
+def test_lock_file_of_which_half_is_installed_anywhere_adds_nothing() -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "requirements.txt": "Zope.Interface==1\nb==1\n",
+        f"{SITE}/z.dist-info/METADATA": "Name: zope-interface\nVersion: 2\n",
+    }
+    assert [package.purl for package in catalog(nodes).packages] == ["pkg:pypi/zope-interface@2"]
+
+
+def test_declared_package_that_is_installed_is_one_package_however_it_is_spelt() -> None:
+    nodes: dict[str, Node | bytes | str] = {
+        "srv/requirements.txt": "Zope.Interface==1\nb==1\nc==1\n",
+        f"{SITE}/z.dist-info/METADATA": "Name: zope-interface\nVersion: 1\n",
+    }
+    assert [(package.purl, package.declared) for package in catalog(nodes).packages] == [
+        ("pkg:pypi/zope-interface@1", False),
+        ("pkg:pypi/b@1", True),
+        ("pkg:pypi/c@1", True),
+    ]
+
+
+def test_zipped_egg_has_its_place_inside() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as egg:
+        egg.writestr("EGG-INFO/PKG-INFO", "Name: foo\nVersion: 1.0\n")
+    (package,) = catalog({"opt/foo-1.0.egg": file.getvalue()}).packages
+    assert (package.locations[0].path, package.locations[0].inner) == ("opt/foo-1.0.egg", "EGG-INFO/PKG-INFO")

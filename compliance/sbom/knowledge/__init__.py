@@ -1,0 +1,1 @@
+"""What the catalogers know of particular programs, as data."""
