@@ -206,7 +206,7 @@ def _is_glob(name: str) -> bool:
 def _owned(evidence: Evidence, index: _Index) -> dict[str, tuple[Package, tuple[Tool, ...]]]:
     """The packages in the inventory that a tool of the kind comes in, by purl."""
     out: dict[str, tuple[Package, tuple[Tool, ...]]] = {}
-    for package in evidence.inventory.packages:
+    for package in evidence.inventory.installed:
         tools = tuple(tool for pattern, tool in index.packages.get(package.type, ()) if pattern.fullmatch(package.name))
         if tools:
             out[package.purl] = (package, tools)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from compliance.errors import SourceError, UsageError
+from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.registry_name import parse_name
 from compliance.ingest.registry_options import RegistryOptions
 from compliance.model.image import Image, Layer
@@ -54,7 +55,9 @@ def parse_reference(text: str) -> ImageReference:
     return _typed(Scheme.REGISTRY, text)
 
 
-def open_source(reference: ImageReference, registry: RegistryOptions = DEFAULT_REGISTRY) -> Source:
+def open_source(
+    reference: ImageReference, *, limits: Limits = DEFAULT_LIMITS, registry: RegistryOptions = DEFAULT_REGISTRY
+) -> Source:
     """The source for `reference`; `registry` says how registries are reached, if it is in one.
 
     Raises SourceError when there is nothing readable, UsageError (``offline``) for a registry that may not be asked.
@@ -65,11 +68,11 @@ def open_source(reference: ImageReference, registry: RegistryOptions = DEFAULT_R
             from compliance.ingest.blobs import DirectoryBlobs
             from compliance.ingest.oci_layout import OciLayout
 
-            return OciLayout(reference, DirectoryBlobs(path), path)
+            return OciLayout(reference, DirectoryBlobs(path), path, limits)
         case Scheme.OCI_ARCHIVE | Scheme.DOCKER_ARCHIVE:
             from compliance.ingest.archive import open_archive
 
-            return open_archive(reference)
+            return open_archive(reference, limits)
         case Scheme.DIR:
             from compliance.ingest.directory import RootDirectory
 
@@ -77,7 +80,7 @@ def open_source(reference: ImageReference, registry: RegistryOptions = DEFAULT_R
         case Scheme.DOCKER | Scheme.PODMAN:
             from compliance.ingest.engine import EngineImage
 
-            return EngineImage(reference)
+            return EngineImage(reference, limits)
         case Scheme.REGISTRY:
             if registry.offline:
                 raise UsageError(
@@ -88,7 +91,7 @@ def open_source(reference: ImageReference, registry: RegistryOptions = DEFAULT_R
                 )
             from compliance.ingest.registry import RegistryImage
 
-            return RegistryImage(reference, registry)
+            return RegistryImage(reference, registry, limits)
 
 
 def _typed(scheme: Scheme, rest: str) -> ImageReference:

@@ -101,6 +101,7 @@ class Transport:
             if response.status in TRANSIENT_STATUSES:
                 raise _try_later(response, url)
             if response.status == 401 and elsewhere:  # its challenge is not the registry's: no login is for it
+                discard(response)
                 raise SourceError("refused where the registry redirects to", code="access-denied", where=_host(url))
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:

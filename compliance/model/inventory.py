@@ -149,6 +149,11 @@ class Inventory:
     distribution: Distribution | None = None
     owners: Mapping[str, str] = field(default_factory=_none)
 
+    @property
+    def installed(self) -> tuple[Package, ...]:
+        """The packages that something in the image shows to be there; not those that only a lock file declares."""
+        return tuple(package for package in self.packages if not package.declared)
+
     def owner(self, *paths: str) -> str | None:
         """The purl of the package that owns the first owned of `paths` (all names of one file)."""
         return next((self.owners[path] for path in paths if path in self.owners), None)

@@ -60,13 +60,16 @@ def _elements(attestation: Attestation) -> Elements | None:
 
 def _differences(evidence: Evidence, attestation: Attestation, elements: Elements) -> Iterable[Observation]:
     stated = _versions(component.purl for component in elements.components)
-    present = _versions(package.purl for package in evidence.inventory.packages)
+    present = _versions(package.purl for package in evidence.inventory.installed)
+    declared = _versions(package.purl for package in evidence.inventory.packages if package.declared)
     purls = {_key(package.purl): package.purl for package in evidence.inventory.packages}
     for key in sorted(stated.keys() | present.keys()):
         type_, name = key
         here, there = present.get(key, set()), stated.get(key, set())
         if here == there or (here and there == {""}) or key in NO_SOFTWARE:
             continue
+        if not here and there <= declared.get(key, set()):
+            continue  # a lock file in the image declares it: stated rightly, though not shown to be installed
         if not here:
             summary = f"The SBOM names the {type_} package {name} {_list(there)}, which was not found in the image."
         elif not there:

@@ -51,7 +51,7 @@ def run(evidence: Evidence) -> Outcome:
 
 
 def _packages(evidence: Evidence) -> Iterable[Observation]:
-    for package in evidence.inventory.packages:
+    for package in evidence.inventory.installed:
         pattern = _PACKAGE.get(package.type)
         if pattern is not None and pattern.fullmatch(package.name):
             yield Observation(

@@ -73,7 +73,7 @@ def _distribution(evidence: Evidence) -> Iterator[_Found]:
 def _go(evidence: Evidence) -> Iterator[_Found]:
     versions = {
         package.version.removeprefix("go"): package.purl
-        for package in evidence.inventory.packages
+        for package in evidence.inventory.installed
         if package.type == "golang" and package.name == "stdlib"
     }
     for version, purl in sorted(versions.items()):

@@ -24,7 +24,7 @@ UNKNOWN_WORDS = frozenset(("", "noassertion", "none", "unknown"))
 def run(evidence: Evidence) -> Outcome:
     """Packages without any licence fail; licences that are no SPDX expression are told."""
     inventory = evidence.inventory
-    without = [package for package in inventory.packages if not _known(package)]
+    without = [package for package in inventory.installed if not _known(package)]
     if without:
         return Failed(observations=tuple(_missing(package) for package in without))
     if inventory.unknowns:
@@ -35,14 +35,14 @@ def run(evidence: Evidence) -> Outcome:
         )
     if not evidence.filesystem.wholly_read:
         return not_wholly_read(evidence.filesystem)
-    if not inventory.packages:
+    if not inventory.installed:
         return NotApplicable(reason="no packages were found, so there is nothing that a licence is stated for")
-    raw = sorted({text.raw for package in inventory.packages for text in package.licenses if text.expression is None})
+    raw = sorted({text.raw for package in inventory.installed for text in package.licenses if text.expression is None})
     some = ", ".join(repr(text[:80]) for text in raw[:10])
     odd = (note(f"{count(len(raw), 'licence')} stated in words, not as SPDX expressions: {some}."),) if raw else ()
-    expressions = {text.expression for package in inventory.packages for text in package.licenses} - {None}
+    expressions = {text.expression for package in inventory.installed for text in package.licenses} - {None}
     seen = Observation(
-        summary=f"All {count(len(inventory.packages), 'package')} state a licence; "
+        summary=f"All {count(len(inventory.installed), 'package')} state a licence; "
         f"{count(len(expressions), 'different SPDX expression')} among them.",
         kind=ObservationKind.COVERAGE,
         method="package metadata",

@@ -304,14 +304,14 @@ class TestTls:
         with pytest.raises(SourceError, match="certificate is not trusted") as caught:
             open_source(reference).image(None)
         assert caught.value.code == "tls-untrusted"
-        assert open_source(reference, RegistryOptions(ca_file=place.ca_file)).image(None).layers
+        assert open_source(reference, registry=RegistryOptions(ca_file=place.ca_file)).image(None).layers
 
     def test_ca_file_that_is_none_is_a_usage_error(self, place: Place, tmp_path: Path) -> None:
         reference = parse_reference(f"registry:{place.server.host}/x")
         (tmp_path / "ca.pem").write_text("no certificate")
         for path in (tmp_path / "ca.pem", tmp_path / "missing.pem"):
             with pytest.raises(UsageError, match="CA file"):
-                open_source(reference, RegistryOptions(ca_file=path))
+                open_source(reference, registry=RegistryOptions(ca_file=path))
 
 
 def multi_platform(pusher: Pusher, tmp_path: Path, *, attest: bool = False) -> str:

@@ -124,8 +124,7 @@ def test_pnpm_9_keeps_dependencies_in_snapshots_and_versions_of_archives_in_the_
 
 
 def test_bun_lock_has_trailing_commas_and_leaves_out_workspaces() -> None:
-    content = (
-        """{ // comment
+    content = """{ // comment
       "packages": {
         "a": ["a@1.0.0", "", {"dependencies": {"b": "*", "c": "*"}}, "SHA512"],
         "a/b": ["b@2.0.0", "", {}, "x"],
@@ -134,7 +133,6 @@ def test_bun_lock_has_trailing_commas_and_leaves_out_workspaces() -> None:
         "w": ["w@workspace:packages/w"],
       },
     }"""
-    )
     found = stated(read_bun_lock, content.replace("SHA512", SHA512))
     assert set(found) == {"a@1.0.0", "b@2.0.0", "b@1.0.0", "real@3.0.0"}
     assert found["a@1.0.0"].depends == ("b@2.0.0", "real@3.0.0")

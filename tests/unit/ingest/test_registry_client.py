@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from compliance.errors import ComplianceError, FormatError, IntegrityError, LimitError, SourceError
+from compliance.formats.examine import Examiner
 from compliance.ingest import referrers, registry_client, transport
 from compliance.ingest.limits import DEFAULT_LIMITS
+from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.registry import RegistryImage
 from compliance.ingest.registry_client import Repository
 from compliance.ingest.registry_name import parse_name
@@ -142,6 +144,21 @@ class TestBlobs:
         registry.times(1, layer_path(), Reply(status=206, headers=told, body=LAYER))
         with pytest.raises(SourceError, match="another part"):
             read(image_at(registry.host))
+
+    @pytest.mark.parametrize("cut", [None, 100_000], ids=["in one piece", "resumed"])
+    def test_wrong_bytes_are_no_layer(self, registry: ScriptedRegistry, cut: int | None) -> None:
+        """The digest goes on over all connections: what the second one brings is compared with the rest."""
+        wrong = LAYER[:200_000] + b"!" + LAYER[200_001:]
+        if cut is not None:
+            registry.times(1, layer_path(), Reply(body=LAYER[:cut], declared=len(LAYER)))
+            told = {"Content-Range": f"bytes {cut}-{len(LAYER) - 1}/{len(LAYER)}"}
+            registry.times(1, layer_path(), Reply(status=206, headers=told, body=wrong[cut:]))
+        registry.times(1, layer_path(), Reply(body=wrong))
+        source = image_at(registry.host)
+        with pytest.raises(IntegrityError, match="does not hash to its digest") as caught:
+            read_tree(source, source.image(None), Reading(requests=(), examiner=Examiner(())))
+        source.close()
+        assert caught.value.code == "digest-mismatch"
 
     @pytest.mark.parametrize("resumed", [False, True])
     @pytest.mark.parametrize("found", [LAYER[:-1], LAYER + b"x", b""], ids=["shorter", "longer", "empty"])

@@ -86,7 +86,7 @@ def test_what_looks_like_a_file_is_never_looked_for_in_the_network(
 
 def test_offline_refuses_at_once() -> None:
     with pytest.raises(UsageError, match="offline") as caught:
-        open_source(parse_reference("registry:host.example/x"), RegistryOptions(offline=True))
+        open_source(parse_reference("registry:host.example/x"), registry=RegistryOptions(offline=True))
     assert "registry:host.example/x:latest" in str(caught.value)
 
 
