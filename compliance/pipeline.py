@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from compliance.ingest.layer_cache import LayerCache
 from compliance.ingest.layers import Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.read import Reading, read_tree
+from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.evidence import Evidence, Profile, ProfileSource, Variant
 from compliance.model.image import Image, ImageConfig
@@ -64,6 +65,7 @@ class Options:
     effective: datetime | None = None
     limits: Limits = DEFAULT_LIMITS
     cache: LayerCache | None = None
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,7 @@ def gather(
     watcher = watcher or Watcher()
     reads = Reads.INVENTORY if requests is None else Reads.EVIDENCE
     wanted = tuple({request.name: request for request in (*inventory_requests(), *(requests or ()))}.values())
-    source = open_source(parse_reference(reference))
+    source = open_source(parse_reference(reference), limits=options.limits, registry=options.registry)
     try:
         image = source.image(options.platform)
         watcher.stage(Stage(name="reading layers", total=sum(layer.size for layer in image.layers)))
@@ -183,7 +185,7 @@ def _examiner(reads: Reads) -> tuple[Examines, str]:
 
 def open_image(reference: str, options: Options) -> Image:
     """The image without its layers: manifest and config digested, what is attached to it read."""
-    source = open_source(parse_reference(reference))
+    source = open_source(parse_reference(reference), limits=options.limits, registry=options.registry)
     try:
         return source.image(options.platform)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentTypeError, Namespace
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +13,16 @@ from compliance.cli.parser import Parser
 from compliance.errors import UsageError
 
 if TYPE_CHECKING:
+    from compliance.ingest.limits import Limits
     from compliance.model.evidence import Variant
     from compliance.model.outcome import Severity
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust
 
-IMAGE = "oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, dir:PATH, or a path"
+IMAGE = (
+    "registry:HOST/NAME[:TAG|@DIGEST] (also bare), oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, "
+    "docker:NAME, podman:NAME, dir:PATH, or a path"
+)
 
 
 def add_image(parser: Parser, *, optional: bool = False) -> None:
@@ -26,8 +31,17 @@ def add_image(parser: Parser, *, optional: bool = False) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
     add_time(parser)
     parser.add_argument("--no-cache", action="store_true", help="neither use nor fill the layer cache")
+    parser.add_argument("--offline", action="store_true", help="touch no network: registries are refused")
+    parser.add_argument("--plain-http", action="store_true", help="reach registries without TLS, not only on loopback")
+    parser.add_argument("--registry-ca", metavar="FILE", help="CA certificates (PEM) trusted beside the system's")
     parser.add_argument(
-        "--offline", action="store_true", help="touch no network (this version never does, whatever the image)"
+        "--registry-mirror",
+        action="append",
+        metavar="HOST=MIRROR",
+        help="where to look first for images of HOST; may be repeated",
+    )
+    parser.add_argument(
+        "--limit", action="append", metavar="NAME=NUMBER", help="set a bound on what is read; may be repeated"
     )
 
 
@@ -92,6 +106,7 @@ def trust_of(values: Namespace) -> Trust:
 def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     """The options that every run on an image has: platform, trust and the run's single clock."""
     from compliance.ingest.layer_cache import LayerCache, default_folder
+    from compliance.ingest.registry_options import RegistryOptions
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust
 
@@ -99,10 +114,33 @@ def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     return Options(
         platform=platform,
         trust=trust or Trust(),
-        cache=None if getattr(values, "no_cache", False) else LayerCache(default_folder()),
+        cache=None if values.no_cache else LayerCache(default_folder()),
+        limits=_limits(values.limit or ()),
+        registry=RegistryOptions(
+            offline=values.offline,
+            plain_http=values.plain_http,
+            ca_file=None if values.registry_ca is None else Path(values.registry_ca),
+            mirrors=tuple(_pair(text, "--registry-mirror", "HOST=MIRROR") for text in values.registry_mirror or ()),
+        ),
         now=datetime.now(UTC).replace(microsecond=0),
         effective=values.effective_time or _source_date_epoch(),
     )
+
+
+def _limits(settings: Iterable[str]) -> Limits:
+    from compliance.ingest.limits import DEFAULT_LIMITS
+
+    named = dict(_pair(text, "--limit", "NAME=NUMBER") for text in settings)
+    return DEFAULT_LIMITS.with_settings(
+        {name: int(number) if number.isdecimal() else number for name, number in named.items()}
+    )
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    left, equals, right = text.partition("=")
+    if not (left and equals and right):
+        raise UsageError(f"not {form}: {text!r}", code="usage", where=option)
+    return left, right
 
 
 def parse_variant(text: str) -> Variant | None:

@@ -40,7 +40,8 @@ and fills it; *layers cached* finds every layer of the image in it. `hullmark as
 TRUTH_LEGEND = """\
 Ground truth is what the package managers' own tools say about the unpacked image: `dpkg-query`, `rpm -qa`,
 `importlib.metadata`, the `package.json` of each folder that is a package in a `node_modules` tree, Maven's own
-`dependency:list` of the build, `go version -m`. Compared by type, name and version. *Repeated* counts components
+`dependency:list` of the build, as far as its jars are in the image, with the project itself and the parts that
+Spring Boot's plugin adds (known by file name), `go version -m`. Compared by type, name and version. *Repeated* counts components
 that name a package another component named already, *no version* those whose package URL has none.
 """
 

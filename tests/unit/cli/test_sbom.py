@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders.evidence import file
+from tests.builders.evidence import Node, file
 from tests.builders.layout import simple_image
 
 TIME = "2026-11-01T00:00:00Z"
@@ -28,7 +28,7 @@ def sbom(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    nodes = {
+    nodes: dict[str, Node | bytes | str] = {
         "etc/os-release": "ID=debian\nVERSION_ID=12\n",
         "var/lib/dpkg/status": STATUS,
         "var/lib/dpkg/info/a.list": "/usr\n/usr/bin\n/usr/bin/a\n",

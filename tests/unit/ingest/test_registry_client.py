@@ -345,13 +345,16 @@ class TestPauses:
         assert image_of(registry).layers
         assert slept == [pause]
 
-    def test_rate_limit_that_is_too_long_says_so(self, registry: ScriptedRegistry, slept: list[float]) -> None:
+    @pytest.mark.parametrize("seconds", ["31", "21600"])
+    def test_rate_limit_that_is_too_long_says_so(
+        self, registry: ScriptedRegistry, seconds: str, slept: list[float]
+    ) -> None:
         body = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'
-        registry.times(1, "/manifests/latest", Reply(status=429, headers={"Retry-After": "21600"}, body=body))
+        registry.times(1, "/manifests/latest", Reply(status=429, headers={"Retry-After": seconds}, body=body))
         with pytest.raises(SourceError, match="rate limit") as caught:
             image_of(registry)
         assert caught.value.code == "rate-limited"
-        assert "asks to wait 21600 s (TOOMANYREQUESTS: slow down)" in str(caught.value)
+        assert f"asks to wait {seconds} s (TOOMANYREQUESTS: slow down)" in str(caught.value)
         assert "log in, or name a mirror" in str(caught.value)
         assert slept == []
 
