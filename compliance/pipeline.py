@@ -127,8 +127,8 @@ def gather(
 ) -> Evidence:
     """Read, inventory and verify the image, for whatever looks at the evidence afterwards.
 
-    `requests` are what checks want; without any (None) only what states packages is looked at, which is faster,
-    and no check may be run on the evidence.
+    `requests` are what checks want; without any (None) programs are not searched for what they are, which is
+    faster, and no check may be run on the evidence.
     """
     from compliance.sbom.inventory import requests as inventory_requests
     from compliance.sbom.inventory import take_inventory
@@ -325,6 +325,7 @@ def evidence_files(assessment: Assessment, signer: SigningKey | None) -> Mapping
     files: dict[str, bytes] = {
         FORMATS["json"].file_name: FORMATS["json"].render(shape),
         "sbom.cdx.json": sbom(assessment.evidence),
+        "sbom.spdx.json": sbom(assessment.evidence, "spdx-json"),
     }
     for name in ("oscal-ar", "oscal-ap", "csv"):
         files[FORMATS[name].file_name] = FORMATS[name].render(shape)

@@ -6,11 +6,14 @@ another unique identifier. Documents are untrusted JSON: whatever has another sh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 DEPTH_MAX = 32
 COMPONENTS_MAX = 200_000
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ABSENT = frozenset(("", "noassertion", "none", "unknown"))
 
 
@@ -27,11 +30,15 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Elements:
-    """What a document has. `format` names it with its version; `missing` the elements of the document it lacks."""
+    """What a document has. `format` names it with its version; `missing` the elements of the document it lacks.
+
+    `about` are the digests (``sha256:…``) that it gives to what it describes; none where it gives none.
+    """
 
     format: str
     missing: tuple[str, ...]
     components: tuple[Component, ...]
+    about: tuple[str, ...] = ()
 
 
 def read_elements(document: Mapping[str, object]) -> Elements | None:
@@ -68,7 +75,12 @@ def _cyclonedx(document: Mapping[str, object], version: str) -> Elements:
         for item in _nested(document.get("components"), 0)
         if item.get("type") != "file"
     )
-    return Elements(format=f"CycloneDX {version}", missing=tuple(missing), components=components[:COMPONENTS_MAX])
+    return Elements(
+        format=f"CycloneDX {version}",
+        missing=tuple(missing),
+        components=components[:COMPONENTS_MAX],
+        about=_digests(_mapping(metadata.get("component")), "version", "hashes", "alg", "content"),
+    )
 
 
 def _spdx(document: Mapping[str, object], version: str) -> Elements:
@@ -98,7 +110,41 @@ def _spdx(document: Mapping[str, object], version: str) -> Elements:
         )
         for item in _mappings(document.get("packages"))[:COMPONENTS_MAX]
     )
-    return Elements(format=version.replace("-", " "), missing=tuple(missing), components=components)
+    described = _described(document)
+    about = (
+        digest
+        for item in _mappings(document.get("packages"))
+        if item.get("SPDXID") in described
+        for digest in _digests(item, "versionInfo", "checksums", "algorithm", "checksumValue")
+    )
+    return Elements(
+        format=version.replace("-", " "),
+        missing=tuple(missing),
+        components=components,
+        about=tuple(dict.fromkeys(about)),
+    )
+
+
+def _described(document: Mapping[str, object]) -> set[object]:
+    """The SPDXIDs of what the document describes."""
+    stated = document.get("documentDescribes")
+    found: set[object] = {item for item in stated if isinstance(item, str)} if isinstance(stated, list) else set()
+    for edge in _mappings(document.get("relationships")):
+        if edge.get("relationshipType") == "DESCRIBES" and isinstance(edge.get("relatedSpdxElement"), str):
+            found.add(edge["relatedSpdxElement"])
+    return found
+
+
+def _digests(item: Mapping[str, object], version: str, hashes: str, algorithm: str, value: str) -> tuple[str, ...]:
+    """SHA-256 digests of a described image: its version as peers write it, its hashes, its purl of type oci."""
+    purls = [ref.get("referenceLocator") for ref in _mappings(item.get("externalRefs"))]
+    texts = [_text(item.get(version)), *(unquote(_text(purl)) for purl in (item.get("purl"), *purls))]
+    found = [match[0] for text in texts for match in _DIGEST.finditer(text)]
+    for one in _mappings(item.get(hashes)):
+        name, digits = _text(one.get(algorithm)).replace("-", ""), _text(one.get(value)).lower()
+        if name == "SHA256":
+            found.append(f"sha256:{digits}")
+    return tuple(dict.fromkeys(found))
 
 
 def _nested(value: object, depth: int) -> Iterator[Mapping[str, object]]:

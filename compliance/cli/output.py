@@ -87,7 +87,7 @@ def say(line: str) -> None:
 
 
 def write(target: Target, content: bytes) -> None:
-    """Write one output. A file appears under its name only when it is complete."""
+    """Write one output. A file appears under its name only when it is complete; a device or pipe is written to."""
     if target.file is None:
         if target.format == "pdf" and sys.stdout.isatty():
             raise UsageError("a PDF is not for a terminal", code="output-invalid", hint="write -o pdf=FILE")
@@ -95,6 +95,10 @@ def write(target: Target, content: bytes) -> None:
         sys.stdout.buffer.flush()
         return
     try:
+        if target.file.exists() and not target.file.is_file():
+            with target.file.open("wb") as stream:
+                stream.write(content)
+            return
         handle, name = tempfile.mkstemp(prefix=f".{target.file.name}.", dir=target.file.parent)
         try:
             with os.fdopen(handle, "wb") as stream:

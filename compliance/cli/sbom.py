@@ -52,7 +52,7 @@ def _of_image(values: Namespace, targets: tuple[output.Target, ...]) -> list[byt
 
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
-        evidence = gather(values.image, options.run_options(values), watcher, requests=())
+        evidence = gather(values.image, options.run_options(values), watcher, requests=() if values.files else None)
         contents = [
             sbom(evidence, target.format, files=values.files, author=values.author, supplier=values.supplier)
             for target in targets

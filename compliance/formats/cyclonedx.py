@@ -7,7 +7,7 @@ tests: ADR 5 says why. Licences are `declared`: nobody here compared them with t
 Properties, all documented here:
 ``hullmark:distribution`` (document; also ``:id`` and ``:version``) the operating system as os-release names it ·
 ``hullmark:unknown`` (document) ``/path: reason`` of what could not be read or understood ·
-``hullmark:unowned-programs`` (document) how many programs in the image belong to no package ·
+``hullmark:unowned-programs`` (document) how many executable files belong to no package ·
 ``hullmark:converted-from`` (document) format and digest of the document that this one was made from ·
 ``hullmark:left-out`` (document) how many of what it had besides are not here ·
 ``hullmark:layer:digest`` (image) digest of a layer, lowest first · ``hullmark:found-by`` the cataloger ·
@@ -202,7 +202,8 @@ def _components(document: SbomDocument) -> list[dict[str, Any]]:
     parts: dict[str, list[dict[str, Any]]] = {}
     loose: list[dict[str, Any]] = []
     for record in document.files:
-        parts.setdefault(record.owner, []).append(_file(record)) if record.owner else loose.append(_file(record))
+        owner = record.owner if record.owner in known else None
+        (loose if owner is None else parts.setdefault(owner, [])).append(_file(record))
     made = {package.purl: _component(package, document, nested=package.purl in nested) for package in packages}
     top: list[dict[str, Any]] = []
     for package in packages:
@@ -276,7 +277,7 @@ def _group_and_name(package: Package) -> tuple[str, str]:
 
 def _licenses(licenses: tuple[License, ...]) -> list[dict[str, Any]]:
     """One listed licence by its id, one of no known identity by its name, anything else as one expression."""
-    licenses = tuple(licence for licence in licenses if licence.raw)
+    licenses = tuple(licence for licence in licenses if licence.raw.strip())
     if not licenses:
         return []
     acknowledgement = {"acknowledgement": "declared"}

@@ -39,17 +39,20 @@ class Examines(Protocol):
 
 
 class PackageExaminer:
-    """Only what states packages: Go build info, a package note, Rust's audit data. None for every other file."""
+    """What an inventory needs: whether a file is a program, and what of its packages it states itself.
+
+    Go build info, a package note, Rust's audit data; no markers, no names of libraries, no applets.
+    """
 
     def examine(self, content: bytes) -> FileFacts | None:
         """See Examines."""
+        if content[:2] == b"#!":
+            return FileFacts(shebang=_shebang(content))
         if content[:4] != MAGIC:
             return None
         elf, layout = read_elf(content)
         go = go_buildinfo.read_go_buildinfo(content, layout, _places(content, go_buildinfo.MAGIC))
-        if go is None and elf.rust_audit is None and elf.package_note is None:
-            return None
-        return FileFacts(elf=replace(elf, go=go))
+        return FileFacts(elf=elf if go is None else replace(elf, go=go))
 
 
 class Examiner:

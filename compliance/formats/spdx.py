@@ -262,7 +262,7 @@ def _extracted(document: SbomDocument) -> Iterator[dict[str, str]]:
 
 def _texts(licence: License, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if licence.expression is None:
-        yield license_reference(licence.raw), plain_text(licence.raw)
+        yield license_reference(licence.raw), plain_text(licence.raw) or "a text of blanks"
         return
     for identifier in references_in(licence.expression):
         if not identifier.startswith("DocumentRef-"):
@@ -273,9 +273,10 @@ class _Files:
     """The files that SPDX can list: those with a SHA-1; a package's only if all of them have one."""
 
     def __init__(self, document: SbomDocument) -> None:
+        known = {package.purl for package in document.inventory.packages}
         by_owner: dict[str | None, list[FileRecord]] = {}
         for record in document.files:
-            by_owner.setdefault(record.owner, []).append(record)
+            by_owner.setdefault(record.owner if record.owner in known else None, []).append(record)
         self.values: list[dict[str, Any]] = []
         self.contained: dict[str, list[str]] = {}
         self.verification: dict[str, str] = {}

@@ -169,11 +169,16 @@ def _code() -> Iterator[str]:
             yield f"{place.name} {facts.st_size} {facts.st_mtime_ns}"
 
 
+def read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    """How an entry names a read-only mapping: the class itself has no name that pickle finds."""
+    return MappingProxyType(mapping)
+
+
 def _pickled(contents: LayerContents) -> bytes:
     out = io.BytesIO()
     pickler = pickle.Pickler(out, protocol=5)
     pickler.dispatch_table = copyreg.dispatch_table.copy()
-    pickler.dispatch_table[MappingProxyType] = lambda mapping: (MappingProxyType, (dict(mapping),))
+    pickler.dispatch_table[MappingProxyType] = lambda mapping: (read_only, (dict(mapping),))
     pickler.dump(contents)
     return out.getvalue()
 
@@ -183,8 +188,8 @@ class _Values(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """Refuse everything that is not a class of ours."""
-        if module == "types" and name == "MappingProxyType":
-            return MappingProxyType
+        if (module, name) == (__name__, read_only.__name__):
+            return read_only
         if "." not in name and module.startswith(_CLASSES):
             found = super().find_class(module, name)
             if isinstance(found, type):

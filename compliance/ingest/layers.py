@@ -11,12 +11,12 @@ from enum import Enum
 from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol
 
-from compliance.errors import FormatError, LimitError
+from compliance.errors import FormatError
 from compliance.formats import tar
 from compliance.formats.examine import Examines
 from compliance.formats.globs import PathMatcher
 from compliance.ingest.compression import PLAIN, Inflater
-from compliance.ingest.limits import Limits
+from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
 from compliance.model.filesystem import FileFacts, FileKind, Unkept, Unread
 from compliance.model.image import Layer
@@ -58,6 +58,14 @@ class FileReading(NamedTuple):
 
 
 NOT_READ = FileReading()
+
+
+EMPTY_FILE = FileReading(
+    sha256=hashlib.sha256().hexdigest(),
+    md5=hashlib.md5(usedforsecurity=False).hexdigest(),
+    sha1=hashlib.sha1(usedforsecurity=False).hexdigest(),
+)
+"""What is read of every empty file: said once, as images may have millions."""
 
 
 class LayerEntry(NamedTuple):
@@ -122,16 +130,11 @@ class Found:
 
 
 class Digests:
-    """The digests of one file while it is read; none for an empty tuple of algorithms."""
+    """The digests of one file while it is read."""
 
     def __init__(self, algorithms: tuple[str, ...]) -> None:
         """`algorithms` are among sha256, md5 and sha1."""
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
-
-    @property
-    def wanted(self) -> bool:
-        """Whether there is anything to compute."""
-        return bool(self._hashes)
 
     def update(self, content: bytes) -> None:
         """More of the file."""
@@ -147,7 +150,7 @@ class Reads(Enum):
     """How much of every file is wanted beyond what requests ask for."""
 
     EVIDENCE = "evidence"  # every file digested, programs examined: what checks need
-    INVENTORY = "inventory"  # only what states packages: the rest is passed over, though the layer is digested
+    INVENTORY = "inventory"  # sha256 of every file, and only those looked into that may state packages
 
 
 class Readable(Protocol):
@@ -194,7 +197,13 @@ class LayerReader:
         Raises FormatError (``layer-corrupt``), IntegrityError (``digest-mismatch``), LimitError.
         """
         where = f"layer {layer.index + 1}, {layer.digest}"
-        inflater = Inflater(stream, limit=self._limits.layer_bytes, where=where, progress=self._progress)
+        inflater = Inflater(
+            stream,
+            limit=self._limits.layer_bytes,
+            ratio=self._limits.inflation_ratio,
+            where=where,
+            progress=self._progress,
+        )
         with closing(inflater):
             return self._read(layer, inflater, where)
 
@@ -220,11 +229,11 @@ class LayerReader:
         for member in reader:
             self._entries_left -= 1
             if self._entries_left < 0:
-                raise LimitError(f"more than {self._limits.entries} entries in all layers", code="limit-exceeded")
+                raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
             path = self._safe_path(member.name, found.notices)
             if path is None:
                 if member.type == tar.REGULAR:
-                    reason = "unsafe or overlong path"
+                    reason = "unsafe path, or one beyond the limits path_bytes and path_parts"
                     found.unread.append(Unread(path=member.name[:200], reason=reason, layer=layer.index))
             elif not found.hides(path):
                 entry = self._entry(path, member, reader, layer.index, found)
@@ -251,7 +260,13 @@ class LayerReader:
         if member.type == tar.HARD_LINK:
             kind, hard_link = FileKind.REGULAR, self._safe_path(member.link, found.notices)
             if hard_link is None:
+                found.unread.append(Unread(path=path, reason="hard link to an unsafe path", layer=layer))
                 return None
+        if kind is FileKind.SYMLINK and len(member.link) > self._limits.path_bytes:
+            reason = "symbolic link with a target beyond the limit path_bytes"
+            found.notices.append(f"/{path}: {reason} passed over")
+            found.unread.append(Unread(path=path, reason=reason, layer=layer))
+            return None
         if kind is None:
             reason = f"tar entry of unknown type {member.type!r}"
             found.notices.append(f"/{path}: {reason} passed over")
@@ -288,9 +303,11 @@ class LayerReader:
     ) -> tuple[FileReading | Future[FileReading], tuple[tuple[str, object], ...]]:
         """Digests and facts (for a large file later), and kept contents of a file that `stream` hands out."""
         asking = self._asking(path)
+        if not size and not asking:
+            return NOT_READ if self._reads is Reads.INVENTORY else EMPTY_FILE, ()
         whole = size <= max((wanted.request.max_size for wanted in asking), default=-1)
         examinable = size <= self._limits.examined_bytes
-        algorithms = self._algorithms(path, asked=bool(asking))
+        algorithms = self._algorithms(path)
         examined = whole and examinable
         if not whole:
             found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
@@ -299,9 +316,10 @@ class LayerReader:
             program = head is None or head.startswith(PROGRAM_HEADS)
             examined = program and examinable
             if program and not examinable:
-                reason = f"program of {size} bytes: above {self._limits.examined_bytes} it is not examined"
+                bound = self._limits.examined_bytes
+                reason = f"program of {size} bytes: above {bound} (examined_bytes) it is not examined"
                 found.unread.append(Unread(path=path, reason=reason, layer=layer))
-            if not examined and (not algorithms or size > _HELD_MAX):
+            if not examined and size > _HELD_MAX:
                 return self._digested(Digests(algorithms), stream), ()
         content = stream.read(size)
         reading = self._lookout.look(content, partial(self._look, algorithms, examined))
@@ -310,30 +328,26 @@ class LayerReader:
     def _look(self, algorithms: tuple[str, ...], examined: bool, content: bytes) -> FileReading:
         """Examine and digest one file."""
         facts = self._examiner.examine(content) if examined else None
-        if facts is not None and self._reads is Reads.INVENTORY:
-            algorithms = ("sha256",)  # a program that states its packages is their evidence
         digests = Digests(algorithms)
         digests.update(content)
         return digests.reading(facts)
 
-    def _algorithms(self, path: str, *, asked: bool) -> tuple[str, ...]:
-        """sha256 for evidence; md5 (dpkg) and sha1 (apk) too where such a database may record the file."""
-        if self._reads is Reads.INVENTORY:
-            return ("sha256",) if asked else ()
-        return ("sha256",) if path.startswith(_UNPACKAGED) else ("sha256", "md5", "sha1")
+    def _algorithms(self, path: str) -> tuple[str, ...]:
+        """sha256; for evidence md5 (dpkg) and sha1 (apk) too where such a database may record the file."""
+        plain = self._reads is Reads.INVENTORY or path.startswith(_UNPACKAGED)
+        return ("sha256",) if plain else ("sha256", "md5", "sha1")
 
     def _digested(self, digests: Digests, stream: Readable) -> FileReading:
-        """Digest a file that nobody looks into; without digests it is not even read."""
-        if digests.wanted:
-            while piece := stream.read(_PIECE):
-                digests.update(piece)
+        """Digest a file that nobody looks into."""
+        while piece := stream.read(_PIECE):
+            digests.update(piece)
         return digests.reading(None)
 
     def count(self, contents: LayerContents) -> None:
         """Count a layer that was not read here against the limits. Raises LimitError."""
         self._entries_left -= len(contents.entries)
         if self._entries_left < 0:
-            raise LimitError(f"more than {self._limits.entries} entries in all layers", code="limit-exceeded")
+            raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
         for entry in contents.entries:
             self._bytes_left -= max((len(kept) for _, kept in entry.kept if isinstance(kept, bytes)), default=0)
 
@@ -369,11 +383,9 @@ class LayerReader:
         if whole:
             self._bytes_left -= len(content)
             if self._bytes_left < 0:
-                raise LimitError(
-                    f"more than {self._limits.captured_bytes} bytes of package databases and scripts",
-                    code="limit-exceeded",
-                    where=f"/{path}",
-                )
+                size = self._limits.captured_bytes
+                message = f"more than {size} bytes of package databases and scripts"
+                raise exceeded("captured_bytes", message, f"/{path}")
         return tuple(kept)
 
     def _safe_path(self, name: str, notices: list[str]) -> str | None:
@@ -386,7 +398,7 @@ class LayerReader:
             notices.append(f"unsafe-path: an entry with .. in its name was refused: {_shown(name)}")
             return None
         if len(path) > self._limits.path_bytes or path.count("/") > self._limits.path_parts or "\0" in path:
-            notices.append(f"unsafe-path: an overlong name was refused: {_shown(name)}")
+            notices.append(f"unsafe-path: a name beyond path_bytes or path_parts was refused: {_shown(name)}")
             return None
         if not path.isprintable():
             notices.append(f"odd-name: {_shown(path)}")

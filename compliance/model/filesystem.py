@@ -17,6 +17,10 @@ LINK_HOPS_MAX = 40
 """Symbolic links followed in one look-up, as the Linux kernel does (path_resolution(7))."""
 
 
+PATH_MAX = 4096
+"""Characters of a path or of a link's target: Linux opens no longer one."""
+
+
 class FileKind(IntEnum):
     """The type of a tar entry, as far as a file system has it."""
 
@@ -214,7 +218,12 @@ class FileTree:
         return None if place is None else self.entries.get(place)
 
     def real_path(self, path: str) -> str | None:
-        """The path without links that `path` leads to, whether or not its last part exists; None on a loop."""
+        """The path without links that `path` leads to, whether or not its last part exists; None on a loop.
+
+        None too for a path or a link longer than PATH_MAX: nothing can follow it.
+        """
+        if len(path) > PATH_MAX:
+            return None
         todo = [part for part in reversed(path.split("/")) if part]
         done: list[str] = []
         hops = 0
@@ -232,7 +241,7 @@ class FileTree:
                 done.append(part)
                 continue
             hops += 1
-            if hops > LINK_HOPS_MAX:
+            if hops > LINK_HOPS_MAX or len(entry.link) > PATH_MAX:
                 return None
             if entry.link.startswith("/"):
                 done = []

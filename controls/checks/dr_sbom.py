@@ -34,11 +34,11 @@ _Key = tuple[str, str]
 
 
 def run(evidence: Evidence) -> Outcome:
-    """Type, name and version of each component against the inventory, in both directions."""
+    """Type, name and version of each component against the inventory, in both directions, and whom it is about."""
     found = [item for item in attestations(evidence, SBOM) if item.verdict is not Verdict.INVALID]
     read = [(item, elements) for item in found if (elements := _elements(item)) is not None]
     if not read:
-        what = "none of the SBOMs about this digest can be read" if found else "no SBOM about this digest was found"
+        what = "none of the SBOMs about this digest can be read" if found else _none_about(evidence)
         return Unknown(reason=f"{what}, so there is nothing to compare with the content")
     differences = [seen for item, elements in read for seen in _differences(evidence, item, elements)]
     if differences:
@@ -53,12 +53,25 @@ def run(evidence: Evidence) -> Outcome:
     return Passed(observations=tuple(_agreement(item, elements) for item, elements in read))
 
 
+def _none_about(evidence: Evidence) -> str:
+    others = [item for item in evidence.verification.attestations if item.predicate_type.startswith(SBOM)]
+    aside = f"; about other digests there are {count(len(others), 'SBOM')}" if others else ""
+    return f"no SBOM about this digest was found{aside}"
+
+
 def _elements(attestation: Attestation) -> Elements | None:
     said = predicate(attestation)
     return read_elements(said.values) if said is not None else None
 
 
 def _differences(evidence: Evidence, attestation: Attestation, elements: Elements) -> Iterable[Observation]:
+    if elements.about and _own_digests(evidence).isdisjoint(elements.about):
+        yield Observation(
+            summary=f"The SBOM says that it is about {elements.about[0]}, which is not this image.",
+            kind=ObservationKind.NOTE,
+            value=f"{elements.format}, {attestation.verdict}",
+            method=attestation.found_in,
+        )
     stated = _versions(component.purl for component in elements.components)
     present = _versions(package.purl for package in evidence.inventory.installed)
     declared = _versions(package.purl for package in evidence.inventory.packages if package.declared)
@@ -83,6 +96,12 @@ def _differences(evidence: Evidence, attestation: Attestation, elements: Element
             value=f"{elements.format}, {attestation.verdict}",
             method=attestation.found_in,
         )
+
+
+def _own_digests(evidence: Evidence) -> set[str]:
+    """Digests by which the image may be named: of its manifest, index and config."""
+    image = evidence.image
+    return {digest for digest in (image.digest, image.index_digest, image.config_digest) if digest}
 
 
 def _versions(purls: Iterable[str]) -> dict[_Key, set[str]]:
@@ -141,8 +160,8 @@ CHECK = Check(
     looks_at="The SBOM attestations about this digest (CycloneDX or SPDX 2 in JSON, signed or not), and the packages "
     "found in the merged file tree.",
     proves="A pass proves that both name the same packages of the types deb, apk, rpm, pypi, npm, gem, golang, maven, "
-    "cargo, composer and nuget, with the same versions. Other components, and what neither of the two sees, are not "
-    "compared.",
+    "cargo, composer and nuget, with the same versions, and that the SBOM names no other image as the one it is "
+    "about. Other components, and what neither of the two sees, are not compared.",
     remediation="Make the SBOM from the finished image, and attest it for that digest (hullmark attest).",
     run=run,
     references=("purl-spec",),

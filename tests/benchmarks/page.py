@@ -39,10 +39,10 @@ and fills it; *layers cached* finds every layer of the image in it. `hullmark as
 """
 TRUTH_LEGEND = """\
 Ground truth is what the package managers' own tools say about the unpacked image: `dpkg-query`, `rpm -qa`,
-`importlib.metadata`, the `package.json` of each folder that is a package in a `node_modules` tree, Maven's own
-`dependency:list` of the build, as far as its jars are in the image, with the project itself and the parts that
-Spring Boot's plugin adds (known by file name), `go version -m`. Compared by type, name and version. *Repeated* counts components
-that name a package another component named already, *no version* those whose package URL has none.
+`importlib.metadata`, the `package.json` of each folder that is a package in a `node_modules` tree, `go version -m`,
+and Maven's own `dependency:list` of the build, as far as its jars are in the image, with the project itself and the
+parts that Spring Boot's plugin adds (known by file name). Compared by type, name and version. *Repeated* counts
+components that name a package another component named already, *no version* those whose package URL has none.
 """
 
 
@@ -205,7 +205,7 @@ def differences(compared: Sequence[Record]) -> str:
                 for what in ("missing", "extra", "versionless"):
                     if found[what]:
                         lines.append(f"- {record['name']}, {tool}, {kind}, {what}: {listed(found[what])}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines if len(lines) > 1 else [*lines, "None."]) + "\n"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -16,8 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from compliance.formats.cyclonedx import to_cyclonedx_json
-from compliance.formats.sbom_document import Tool, of_image
 from compliance.formats.examine import Examiner
+from compliance.formats.sbom_document import Tool, of_image
 from compliance.model.inventory import Inventory, Package, RelationshipKind
 from compliance.sbom.inventory import requests, take_inventory
 from tests.builders.evidence import image, tree_from_directory

@@ -125,6 +125,17 @@ def test_outputs_go_where_they_are_told_and_progress_never_to_stdout(image: Path
     assert (quiet.stdout, quiet.stderr) == (run.stdout, "")
 
 
+def test_a_device_or_pipe_is_written_to_and_not_replaced(image: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = tmp_path / "read"
+    with read.open("wb") as sink, subprocess.Popen(["cat", pipe], stdout=sink) as reader:
+        hullmark("assess", f"oci-dir:{image}", "-o", f"json={pipe}", "-q", "--effective-time", TIME)
+        reader.wait(timeout=60)
+    assert json.loads(read.read_text())["effectiveTime"] == TIME
+    assert pipe.is_fifo()
+
+
 def test_source_date_epoch_is_the_effective_time(image: Path) -> None:
     run = hullmark("assess", f"oci-dir:{image}", "-o", "json", "-q", SOURCE_DATE_EPOCH="1793491200")
     assert json.loads(run.stdout)["effectiveTime"] == TIME

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compliance.formats.sbom import write
+from compliance.formats.sbom_document import Tool, of_image
 from compliance.model.evidence import Evidence
 from compliance.model.filesystem import Unread
 from compliance.model.inventory import Inventory, Package
@@ -125,6 +127,99 @@ def test_real_sboms_of_a_peer_agree_with_the_content(
     found = [seen.summary for seen in outcome.observations if "SBOM" in seen.summary]
     assert len(found) == len(differences)
     assert all(name in summary for name, summary in zip(differences, found, strict=True))
+
+
+def spdx_document(*purls: str, root: dict[str, object] | None = None) -> dict[str, object]:
+    packages = [
+        {
+            "SPDXID": f"SPDXRef-{number}",
+            "name": "x",
+            "externalRefs": [
+                {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}
+            ],
+        }
+        for number, purl in enumerate(purls)
+    ]
+    described = {"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": "root"}
+    return {
+        "spdxVersion": "SPDX-2.3",
+        "packages": [*packages, {"SPDXID": "root", "name": "image", **(root or {})}],
+        "relationships": [described],
+    }
+
+
+def of_image_with(said: dict[str, object]) -> Outcome:
+    packages = tuple(package(purl) for purl in IMAGE)
+    return DR_SBOM.run(with_sbom(evidence({}, packages=packages), shipped(said)))
+
+
+@pytest.mark.parametrize(
+    "purls", [IMAGE, IMAGE[:2], (*IMAGE, "pkg:npm/extra@1"), (*IMAGE[:2], "pkg:pypi/zope-interface@6")]
+)
+def test_spdx_and_cyclonedx_are_judged_alike(purls: tuple[str, ...]) -> None:
+    one, two = of_image_with(document(*purls)), of_image_with(spdx_document(*purls))
+    assert type(one) is type(two) is (Passed if purls == IMAGE else Failed)
+
+
+OTHER = "sha256:" + "9" * 64
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        {"version": OTHER},
+        {"hashes": [{"alg": "SHA-256", "content": "9" * 64}]},
+        {"purl": f"pkg:oci/app@{OTHER.replace(':', '%3A')}?repository_url=r.example/app"},
+    ],
+)
+def test_document_about_another_image_fails_and_says_which(component: dict[str, object]) -> None:
+    outcome = of_image_with({**document(*IMAGE), "metadata": {"component": {"type": "container", **component}}})
+    assert isinstance(outcome, Failed)
+    assert [seen.summary for seen in outcome.observations] == [
+        f"The SBOM says that it is about {OTHER}, which is not this image."
+    ]
+
+
+@pytest.mark.parametrize(
+    "root", [{"versionInfo": OTHER}, {"checksums": [{"algorithm": "SHA256", "checksumValue": "9" * 64}]}]
+)
+def test_spdx_document_about_another_image_fails(root: dict[str, object]) -> None:
+    assert isinstance(of_image_with(spdx_document(*IMAGE, root=root)), Failed)
+    assert isinstance(of_image_with(spdx_document(*IMAGE, root={"versionInfo": DIGEST})), Passed)
+
+
+@pytest.mark.parametrize("version", ["1.0", DIGEST, "latest"])
+def test_document_about_this_image_or_without_digest_passes(version: str) -> None:
+    component = {"type": "container", "name": "app", "version": version}
+    assert isinstance(of_image_with({**document(*IMAGE), "metadata": {"component": component}}), Passed)
+
+
+def test_attestation_about_another_digest_is_not_read_and_is_told() -> None:
+    other = replace(shipped(document(*IMAGE)), subjects=(OTHER,))
+    outcome = DR_SBOM.run(with_sbom(evidence({}), other))
+    assert isinstance(outcome, Unknown)
+    assert "about other digests there are 1 SBOM" in outcome.reason
+
+
+@pytest.mark.parametrize("name", ["cyclonedx-json", "cyclonedx-json@1.7", "spdx-json"])
+@pytest.mark.parametrize("case", ["dpkg/debian-12-live", "python/venv-flask", "rpm/fedora35-sqlite"])
+def test_our_own_documents_agree_with_the_content_they_were_made_from(shared: Path, case: str, name: str) -> None:
+    root = shared / "fixtures/packages" / case / "rootfs"
+    files = tree_from_directory(root, requests=requests(), examiner=examiner())
+    found = evidence(files, inventory=take_inventory(files))
+    made = of_image(
+        found.image,
+        found.inventory,
+        tool=Tool(name="hullmark", version="1"),
+        effective=found.assessed_at,
+        tree=files,
+        files=True,
+    )
+    said = json.loads(write(made, name))
+    outcome = DR_SBOM.run(with_sbom(found, shipped(said)))
+    assert not isinstance(outcome, Failed)
+    fewer = replace(made, inventory=replace(found.inventory, packages=found.inventory.packages[1:], relationships=()))
+    assert isinstance(DR_SBOM.run(with_sbom(found, shipped(json.loads(write(fewer, name))))), Failed)
 
 
 @given(st.text(alphabet="pkg:deb/@?#%20a", max_size=30))

@@ -62,9 +62,7 @@ class TestContent:
     @pytest.mark.parametrize("name", ["gzip", "zstd"])
     def test_streams_behind_each_other_are_one(self, name: str) -> None:
         pack = COMPRESSIONS[f"+{name}"]
-        assert (
-            inflated(b"".join(pack(part) for part in (b"1 ", CONTENT, b"", b" 2"))) == b"1 " + CONTENT + b" 2"
-        )
+        assert inflated(b"".join(pack(part) for part in (b"1 ", CONTENT, b"", b" 2"))) == b"1 " + CONTENT + b" 2"
 
     def test_zstd_frame_that_is_to_be_skipped_is_skipped(self) -> None:
         skippable = b"\x50\x2a\x4d\x18\x05\x00\x00\x00hello"

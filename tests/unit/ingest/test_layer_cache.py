@@ -7,6 +7,7 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_answer_from_the_cache_is_the_answer_without_it(cache: LayerCache, image
     trees = [read(f"oci-dir:{image}", kind)[1] for kind in (None, cache, cache)]
     assert [tree.entries for tree in trees] == [trees[0].entries] * 3
     assert [tree.captured("etc") for tree in trees] == [trees[0].captured("etc")] * 3
+    assert cache.info().entries == 2
+
+
+def _mapping(content: bytes) -> object:
+    return MappingProxyType({"length": len(content)})
+
+
+def test_values_with_read_only_mappings_are_kept(cache: LayerCache, image: Path) -> None:
+    wanted = ContentRequest(name="mapped", globs=("etc/*",), reduce=_mapping)
+    source = open_source(parse_reference(f"oci-dir:{image}"))
+    reading = Reading(requests=(wanted,), examiner=Examiner(()), cache=cache)
+    first, second = (read_tree(source, source.image(None), reading)[1].captured("mapped") for _ in range(2))
+    assert first == second
+    assert [item.value for item in second] == [{"length": 9}, {"length": 16}]
     assert cache.info().entries == 2
 
 

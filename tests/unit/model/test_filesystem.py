@@ -40,6 +40,12 @@ def test_what_leads_nowhere_is_none(path: str) -> None:
     assert TREE.resolve(path) is None
 
 
+def test_a_path_or_link_that_nothing_can_follow_leads_nowhere() -> None:
+    long = tree({"a": symlink("b/" * 80_000), "b": directory()})
+    assert long.resolve("/a") is None
+    assert long.resolve("/b/" + "x/" * 80_000) is None
+
+
 def test_real_path_of_something_missing_is_where_it_would_be() -> None:
     assert TREE.real_path("/bin/new") == "usr/bin/new"
     assert TREE.real_path("/loop/x") is None
