@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from compliance.cli.output import say
 from compliance.cli.parser import Parser
 from compliance.errors import ComplianceError, ExitCode
 
@@ -52,19 +53,19 @@ def main() -> None:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except ComplianceError as error:
-        _complain(f"hullmark: {error.code}: {error}")
+        say(f"hullmark: {error.code}: {error}")
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output is gone, as `head` goes: not an error worth a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.TOOL_FAILED
     except KeyboardInterrupt:
-        _complain("hullmark: interrupted; nothing was left half-written")
+        say("hullmark: interrupted; nothing was left half-written")
         code = 130
     except Exception as error:
         if os.environ.get("HULLMARK_DEBUG"):
             raise
-        _complain(
+        say(
             f"hullmark: internal error: {type(error).__name__}: {error} — this is a fault of the tool; "
             "HULLMARK_DEBUG=1 shows where"
         )
@@ -74,12 +75,6 @@ def main() -> None:
 
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"compliance.cli.{name}")
-
-
-def _complain(line: str) -> None:
-    """One line on stderr, whatever bytes an image put into it."""
-    text = "".join(char if char.isprintable() else " " for char in line)
-    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
 
 
 if __name__ == "__main__":

@@ -82,8 +82,12 @@ def say_notices(image: Image, *, verbose: bool) -> None:
 
 def say(line: str) -> None:
     """One line on stderr, whatever an image or a document put into it."""
-    text = "".join(char if char.isprintable() else " " for char in line)
-    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    sys.stderr.write(printable(line).encode("utf-8", "backslashreplace").decode() + "\n")
+
+
+def printable(line: str) -> str:
+    """`line` with a blank for each character that would move the cursor or start a line."""
+    return "".join(char if char.isprintable() else " " for char in line)
 
 
 def write(target: Target, content: bytes) -> None:

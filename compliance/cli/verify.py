@@ -83,7 +83,7 @@ def _table(verification: Verification) -> str:
     lines += [f"unreadable: {where}: {why}" for where, why in verification.unreadable]
     if not lines:
         lines.append("no signature and no attestation lies with this image")
-    return "".join("".join(c if c.isprintable() else " " for c in line) + "\n" for line in lines)
+    return "".join(f"{output.printable(line)}\n" for line in lines)
 
 
 def _lines(what: str, item: Signature | Attestation) -> list[str]:

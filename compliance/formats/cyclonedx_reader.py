@@ -31,6 +31,7 @@ from compliance.formats.sbom_document import (
     stand_in_purl,
     web_address,
 )
+from compliance.formats.sbom_values import CODE, TEXT_MAX, objects, wrong
 from compliance.formats.signed_json import JsonObject
 from compliance.model.inventory import Distribution, License, Location, Package, RelationshipKind, Unknown
 
@@ -39,7 +40,6 @@ COMPONENTS_MAX = 500_000
 EDGES_MAX = 5_000_000
 DEPTH_MAX = 64
 
-_CODE = "sbom-invalid"
 _TYPES = frozenset(
     (
         *("application", "container", "cryptographic-asset", "data", "device", "device-driver", "file", "firmware"),
@@ -51,20 +51,19 @@ _SERIAL = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _LAYER = re.compile(r"layer (sha256:[0-9a-f]{64})")
 _LOCATION_PATH = re.compile(r"syft:location:(\d+):path")
-_TEXT_MAX = 4096
 _LICENSE_MAX = 512
 
 
 def document(values: JsonObject, content: bytes, tool: Tool, now: datetime) -> SbomDocument:
     """The document. Without a timestamp of its own it is as of `now`. Raises FormatError with the place."""
     if values.text("bomFormat", "") != "CycloneDX":
-        raise _wrong(values, "bomFormat", "CycloneDX")
+        raise wrong(values, "bomFormat", "CycloneDX")
     version = values.text("specVersion", "")
     if version not in VERSIONS:
-        raise _wrong(values, "specVersion", f"one of {', '.join(VERSIONS)}")
+        raise wrong(values, "specVersion", f"one of {', '.join(VERSIONS)}")
     serial = values.text("serialNumber", "")
     if serial and not _SERIAL.fullmatch(serial):
-        raise _wrong(values, "serialNumber", "a urn:uuid")
+        raise wrong(values, "serialNumber", "a urn:uuid")
     return _Reader(values, version).document(content, tool, now)
 
 
@@ -87,7 +86,7 @@ class _Reader:
 
     def document(self, content: bytes, tool: Tool, now: datetime) -> SbomDocument:
         subject = self._subject()
-        for component in _objects(self._values, "components", COMPONENTS_MAX):
+        for component in objects(self._values, "components", COMPONENTS_MAX):
             self._component(component, None, 0)
         self._dependencies()
         said = list(_properties(self._values))
@@ -128,7 +127,7 @@ class _Reader:
         self._layers = LayerNames(value for name, value in said if name == f"{PROPERTY_PREFIX}:layer:digest")
         if component.has("bom-ref"):
             self._purls[_ref(component, "bom-ref")] = ""
-        for inner in _objects(component, "components", COMPONENTS_MAX):
+        for inner in objects(component, "components", COMPONENTS_MAX):
             self._component(inner, None, 1)
         group = plain_text(component.text("group", ""))
         name = plain_text(_required(component, "name"))
@@ -150,7 +149,7 @@ class _Reader:
             raise FormatError("too many components, or too deep", code="limit-exceeded", where=component.where)
         kind, name = _type(component), plain_text(_required(component, "name"))
         if component.text("scope", "required") not in _SCOPES:
-            raise _wrong(component, "scope", "a scope")
+            raise wrong(component, "scope", "a scope")
         if kind == "file":
             self._file(component, name, owner)
             purl = owner
@@ -167,9 +166,9 @@ class _Reader:
         if component.has("bom-ref"):
             reference = _ref(component, "bom-ref")
             if reference in self._purls:
-                raise _wrong(component, "bom-ref", "a reference of its own: it is given twice")
+                raise wrong(component, "bom-ref", "a reference of its own: it is given twice")
             self._purls[reference] = purl or ""
-        for inner in _objects(component, "components", COMPONENTS_MAX):
+        for inner in objects(component, "components", COMPONENTS_MAX):
             self._component(inner, purl or None, depth + 1)
 
     def _file(self, component: JsonObject, name: str, owner: str | None) -> None:
@@ -221,7 +220,7 @@ class _Reader:
 
     def _locations(self, component: JsonObject, said: Mapping[str, str]) -> Iterator[Location]:
         if component.has("evidence"):
-            for occurrence in _objects(component.member("evidence"), "occurrences", 100_000):
+            for occurrence in objects(component.member("evidence"), "occurrences", 100_000):
                 layer = _LAYER.search(occurrence.text("additionalContext", ""))
                 yield read_place(occurrence.text("location"), self._layers.number(layer[1] if layer else None))
         for name, value in said.items():
@@ -238,7 +237,7 @@ class _Reader:
             if is_name and text.strip():
                 yield License(raw=plain_text(text, _LICENSE_MAX))
             elif not is_name:
-                parts = (plain_text(part, _TEXT_MAX) for part in parts_of(text))
+                parts = (plain_text(part, TEXT_MAX) for part in parts_of(text))
                 yield from (
                     License(raw=found.get(part, part), expression=None if part in found else part)
                     for part in parts
@@ -247,18 +246,18 @@ class _Reader:
 
     def _dependencies(self) -> None:
         edges = 0
-        for line in _objects(self._values, "dependencies", COMPONENTS_MAX):
+        for line in objects(self._values, "dependencies", COMPONENTS_MAX):
             source = self._known(_ref(line, "ref"), line, "ref")
             targets = line.values.get("dependsOn") or []
             if not isinstance(targets, list):
-                raise _wrong(line, "dependsOn", "a list")
+                raise wrong(line, "dependsOn", "a list")
             edges += len(targets)
             if edges > EDGES_MAX:
                 raise FormatError(f"more than {EDGES_MAX} dependencies", code="limit-exceeded", where=line.where)
             for number, target in enumerate(targets):
                 if not isinstance(target, str):
-                    raise _wrong(line, f"dependsOn[{number}]", "a text")
-                purl = self._known(plain_text(target, _TEXT_MAX), line, f"dependsOn[{number}]")
+                    raise wrong(line, f"dependsOn[{number}]", "a text")
+                purl = self._known(plain_text(target, TEXT_MAX), line, f"dependsOn[{number}]")
                 if source and purl:
                     self._gathering.relate(source, RelationshipKind.DEPENDS_ON, purl)
         packages = self._gathering.packages
@@ -272,7 +271,7 @@ class _Reader:
         if reference not in self._purls:
             if self._left_out_may_hold(reference):
                 return ""
-            raise _wrong(line, key, "the bom-ref of a component")
+            raise wrong(line, key, "the bom-ref of a component")
         return self._purls[reference]
 
     def _left_out_may_hold(self, reference: str) -> bool:
@@ -281,7 +280,7 @@ class _Reader:
 
     def _completeness(self) -> Mapping[str, Completeness]:
         known: dict[str, Completeness] = {}
-        for composition in _objects(self._values, "compositions", COMPONENTS_MAX):
+        for composition in objects(self._values, "compositions", COMPONENTS_MAX):
             aggregate = composition.text("aggregate", "unknown")
             word = "incomplete" if aggregate.startswith("incomplete") else aggregate
             references = composition.values.get("dependencies")
@@ -296,7 +295,7 @@ class _Reader:
         if name == key:
             return
         if key == "unknown":
-            place, _, reason = plain_text(value, _TEXT_MAX).partition(": ")
+            place, _, reason = plain_text(value, TEXT_MAX).partition(": ")
             self._gathering.unknowns.append(Unknown(path=place.lstrip("/"), reason=reason))
         elif key == "distribution:id":
             pretty = before.pretty_name if before else None
@@ -307,73 +306,56 @@ class _Reader:
             self._gathering.distribution = replace(before, version_id=plain_text(value))
 
 
-def _wrong(values: JsonObject, key: str, wanted: str) -> FormatError:
-    return FormatError(f"not {wanted}", code=_CODE, where=f"{values.where}.{key}")
-
-
-def _objects(values: JsonObject, key: str, limit: int) -> Iterator[JsonObject]:
-    items = values.values.get(key)
-    if items is None:
-        return
-    if not isinstance(items, list) or len(items) > limit:
-        raise _wrong(values, key, f"a list of at most {limit} entries")
-    for number, item in enumerate(items):
-        where = f"{values.where}.{key}[{number}]"
-        if not isinstance(item, dict):
-            raise FormatError("not an object", code=_CODE, where=where)
-        yield JsonObject(item, where)
-
-
 def _ref(values: JsonObject, key: str) -> str:
-    reference = plain_text(_required(values, key), _TEXT_MAX)
+    reference = plain_text(_required(values, key), TEXT_MAX)
     if not reference:
-        raise _wrong(values, key, "a reference")
+        raise wrong(values, key, "a reference")
     return reference
 
 
 def _required(values: JsonObject, key: str) -> str:
     if not values.has(key):
-        raise FormatError(f"{key} is missing", code=_CODE, where=values.where)
+        raise FormatError(f"{key} is missing", code=CODE, where=values.where)
     return values.text(key)
 
 
 def _type(component: JsonObject) -> str:
     kind = _required(component, "type")
     if kind not in _TYPES:
-        raise _wrong(component, "type", "a type of component")
+        raise wrong(component, "type", "a type of component")
     return kind
 
 
 def _purl(component: JsonObject) -> str | None:
     """The purl, if it is one at all; some documents have other texts there."""
-    text = plain_text(component.text("purl", ""), _TEXT_MAX)
+    text = plain_text(component.text("purl", ""), TEXT_MAX)
     kind, _, name = text[4:].partition("/")
     return text if text.startswith("pkg:") and kind and name.strip("/") else None
 
 
 def _hashes(component: JsonObject) -> Iterator[tuple[str, str]]:
-    for one in _objects(component, "hashes", 100):
+    for one in objects(component, "hashes", 100):
         name, value = one.text("alg"), one.text("content")
         digits = HASHES.get(name)
         if digits is None and not name.startswith("Streebog-"):
-            raise _wrong(one, "alg", "a hash algorithm")
+            raise wrong(one, "alg", "a hash algorithm")
         if not _HEX.fullmatch(value) or len(value) not in (32, 40, 64, 96, 128):
-            raise _wrong(one, "content", "a hash in hexadecimal digits")
+            raise wrong(one, "content", "a hash in hexadecimal digits")
         if len(value) == digits:
             yield name, value.lower()
 
 
 def _properties(component: JsonObject) -> Iterator[tuple[str, str]]:
-    for one in _objects(component, "properties", 100_000):
+    for one in objects(component, "properties", 100_000):
         name = one.text("name", "")
         value = one.values.get("value")
         if value is not None and not isinstance(value, str):
-            raise _wrong(one, "value", "a text")
-        yield name, plain_text(value or "", _TEXT_MAX)
+            raise wrong(one, "value", "a text")
+        yield name, plain_text(value or "", TEXT_MAX)
 
 
 def _references(component: JsonObject) -> Iterator[Reference]:
-    for one in _objects(component, "externalReferences", 10_000):
+    for one in objects(component, "externalReferences", 10_000):
         kind, url = one.text("type"), web_address(one.text("url", ""))
         if url and kind in ("website", "vcs", "documentation", "distribution"):
             yield Reference(kind=kind, url=url)
@@ -383,7 +365,7 @@ def _organisation(values: JsonObject, key: str) -> Party | None:
     if not values.has(key):
         return None
     entity = values.member(key)
-    contacts = list(_objects(entity, "contact", 1000))
+    contacts = list(objects(entity, "contact", 1000))
     mail = next((text for one in contacts if (text := plain_text(one.text("email", ""), 256))), None)
     addresses = entity.values.get("url")
     urls = addresses if isinstance(addresses, list) else [addresses]
@@ -393,7 +375,7 @@ def _organisation(values: JsonObject, key: str) -> Party | None:
 
 
 def _people(values: JsonObject) -> Iterator[Party]:
-    for one in _objects(values, "authors", 1000):
+    for one in objects(values, "authors", 1000):
         mail = plain_text(one.text("email", ""), 256) or None
         if name := plain_text(one.text("name", ""), 512) or mail:
             yield Party(name=name, mail=mail)
@@ -420,16 +402,16 @@ def _found_licenses(component: JsonObject) -> tuple[str, ...]:
 
 def _license_texts(values: JsonObject) -> Iterator[tuple[str, bool]]:
     """Each id, name or expression, and whether it is a name; some writers put whole licences there."""
-    for choice in _objects(values, "licenses", 10_000):
+    for choice in objects(values, "licenses", 10_000):
         if choice.has("expression"):
             yield choice.long_text("expression"), False
         elif choice.has("license"):
             licence = choice.member("license")
             if licence.has("id") == licence.has("name"):
-                raise _wrong(choice, "license", "a licence with either id or name")
+                raise wrong(choice, "license", "a licence with either id or name")
             yield licence.long_text("id" if licence.has("id") else "name"), licence.has("name")
         else:
-            raise _wrong(choice, "license", "a licence or an expression")
+            raise wrong(choice, "license", "a licence or an expression")
 
 
 def _confidence(component: JsonObject) -> float:
@@ -440,12 +422,12 @@ def _confidence(component: JsonObject) -> float:
     if isinstance(evidence.values.get("identity"), dict):
         identities = [evidence.member("identity")]
     else:
-        identities = list(_objects(evidence, "identity", 1000))
+        identities = list(objects(evidence, "identity", 1000))
     for identity in identities:
         value = identity.values.get("confidence")
         if identity.text("field", "") == "purl" and value is not None:
             if not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise _wrong(identity, "confidence", "a number from 0 to 1")
+                raise wrong(identity, "confidence", "a number from 0 to 1")
             return float(value)
     return 1.0
 
@@ -459,7 +441,7 @@ def _timestamp(metadata: JsonObject) -> datetime | None:
         if len(text) <= len("2026-11-01"):
             raise ValueError("a date alone")
     except ValueError:
-        raise _wrong(metadata, "timestamp", "a time as in RFC 3339") from None
+        raise wrong(metadata, "timestamp", "a time as in RFC 3339") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
@@ -469,6 +451,6 @@ def _tools(metadata: JsonObject) -> str:
     holder, key = (JsonObject(said, metadata.where), "components") if isinstance(said, dict) else (metadata, "tools")
     names = [
         f"{plain_text(tool.text('name', ''), 100)} {plain_text(tool.text('version', ''), 100)}".strip()
-        for tool in _objects(holder, key, 1000)
+        for tool in objects(holder, key, 1000)
     ]
     return f" by {', '.join(filter(None, names))}" if any(names) else ""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from compliance.errors import FormatError
 from compliance.formats.cyclonedx import LISTING
 from compliance.formats.declared_license import parts_of
 from compliance.formats.plain_text import plain_text
@@ -28,6 +27,7 @@ from compliance.formats.sbom_document import (
     stand_in_purl,
     web_address,
 )
+from compliance.formats.sbom_values import TEXT_MAX, objects, wrong
 from compliance.formats.signed_json import JsonObject
 from compliance.formats.spdx import ANNOTATION, DECLARED_ONLY, FOUND_BY, HASHES, INFERRED
 from compliance.model.inventory import Distribution, License, Location, Package, RelationshipKind, Unknown
@@ -36,8 +36,6 @@ VERSIONS = ("SPDX-2.2", "SPDX-2.3")
 PACKAGES_MAX = 500_000
 RELATIONSHIPS_MAX = 5_000_000
 
-_CODE = "sbom-invalid"
-_TEXT_MAX = 4096
 _ALGORITHMS = {theirs: ours for ours, theirs in HASHES.items()}
 _AGENT = re.compile(r"(?P<kind>Person|Organization): ?(?P<name>.*?)(?: ?\((?P<mail>[^()\s]*)\))?")
 _NOTHING = frozenset(("", "NOASSERTION", "NONE"))
@@ -51,7 +49,7 @@ def document(values: JsonObject, content: bytes, tool: Tool, now: datetime) -> S
     """The document. Without a creation time it is as of `now`. Raises FormatError with the place."""
     version = values.text("spdxVersion", "")
     if version not in VERSIONS:
-        raise _wrong(values, "spdxVersion", f"one of {', '.join(VERSIONS)}")
+        raise wrong(values, "spdxVersion", f"one of {', '.join(VERSIONS)}")
     return _Reader(values, version).document(content, tool, now)
 
 
@@ -72,14 +70,14 @@ class _Reader:
         creation = self._values.member("creationInfo")
         described = self._described()
         subject = Subject(name=plain_text(self._values.text("name")), type="application")
-        packages = list(_objects(self._values, "packages", PACKAGES_MAX))
+        packages = list(objects(self._values, "packages", PACKAGES_MAX))
         for package in packages:
             if _identifier(package, "SPDXID") in described and len(described) == 1:
                 subject = self._subject(package)
         for package in packages:
             identifier = _identifier(package, "SPDXID")
             if identifier in self._purls:
-                raise _wrong(package, "SPDXID", "an identifier of its own: it is given twice")
+                raise wrong(package, "SPDXID", "an identifier of its own: it is given twice")
             self._purls[identifier] = "" if {identifier} == described else self._package(package)
         self._relate()
         self._read_annotations()
@@ -106,7 +104,7 @@ class _Reader:
 
     def _described(self) -> set[str]:
         found = set(_texts(self._values, "documentDescribes"))
-        for edge in _objects(self._values, "relationships", RELATIONSHIPS_MAX):
+        for edge in objects(self._values, "relationships", RELATIONSHIPS_MAX):
             kind = edge.text("relationshipType", "")
             if kind == "DESCRIBES" and edge.text("spdxElementId", "") == "SPDXRef-DOCUMENT":
                 found.add(_identifier(edge, "relatedSpdxElement"))
@@ -183,12 +181,12 @@ class _Reader:
             text = package.long_text(key) if package.has(key) else ""
             if text.strip() not in _NOTHING:
                 for part in parts_of(text):
-                    line = plain_text(part, _TEXT_MAX)
+                    line = plain_text(part, TEXT_MAX)
                     yield License(raw=self._texts.get(line, line), expression=None if line in self._texts else line)
                 return
 
     def _relate(self) -> None:
-        for edge in _objects(self._values, "relationships", RELATIONSHIPS_MAX):
+        for edge in objects(self._values, "relationships", RELATIONSHIPS_MAX):
             kind = edge.text("relationshipType", "")
             one = self._purls.get(edge.text("spdxElementId", ""))
             two = self._purls.get(edge.text("relatedSpdxElement", ""))
@@ -204,8 +202,8 @@ class _Reader:
                 self._gathering.relate(one, RelationshipKind.DEPENDS_ON, two)
 
     def _read_annotations(self) -> None:
-        for annotation in _objects(self._values, "annotations", PACKAGES_MAX):
-            comment = plain_text(annotation.long_text("comment"), _TEXT_MAX)
+        for annotation in objects(self._values, "annotations", PACKAGES_MAX):
+            comment = plain_text(annotation.long_text("comment"), TEXT_MAX)
             name, _, value = comment.removeprefix(ANNOTATION).partition(" ")
             if not comment.startswith(ANNOTATION):
                 continue
@@ -217,41 +215,24 @@ class _Reader:
                 self._gathering.distribution = Distribution(id=identifier, version_id=version or None)
 
 
-def _wrong(values: JsonObject, key: str, wanted: str) -> FormatError:
-    return FormatError(f"not {wanted}", code=_CODE, where=f"{values.where}.{key}")
-
-
-def _objects(values: JsonObject, key: str, limit: int) -> Iterator[JsonObject]:
-    items = values.values.get(key)
-    if items is None:
-        return
-    if not isinstance(items, list) or len(items) > limit:
-        raise _wrong(values, key, f"a list of at most {limit} entries")
-    for number, item in enumerate(items):
-        where = f"{values.where}.{key}[{number}]"
-        if not isinstance(item, dict):
-            raise FormatError("not an object", code=_CODE, where=where)
-        yield JsonObject(item, where)
-
-
 def _texts(values: JsonObject, key: str) -> list[str]:
     items = values.values.get(key)
     if items is None:
         return []
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise _wrong(values, key, "a list of texts")
-    return [plain_text(item, _TEXT_MAX) for item in items]
+        raise wrong(values, key, "a list of texts")
+    return [plain_text(item, TEXT_MAX) for item in items]
 
 
 def _identifier(values: JsonObject, key: str) -> str:
     text = values.text(key, "")
     if not text:
-        raise _wrong(values, key, "an identifier")
+        raise wrong(values, key, "an identifier")
     return text
 
 
 def _extracted(values: JsonObject) -> Iterator[tuple[str, str]]:
-    for one in _objects(values, "hasExtractedLicensingInfos", PACKAGES_MAX):
+    for one in objects(values, "hasExtractedLicensingInfos", PACKAGES_MAX):
         name, text = plain_text(one.text("name", "")), plain_text(one.long_text("extractedText"))
         yield _identifier(one, "licenseId"), text if text not in _NOTHING else name
 
@@ -259,19 +240,19 @@ def _extracted(values: JsonObject) -> Iterator[tuple[str, str]]:
 def _external(package: JsonObject, kind: str) -> list[str]:
     """The locators of one type; a purl only if it is one."""
     found = []
-    for one in _objects(package, "externalRefs", 10_000):
-        locator = plain_text(one.text("referenceLocator"), _TEXT_MAX)
+    for one in objects(package, "externalRefs", 10_000):
+        locator = plain_text(one.text("referenceLocator"), TEXT_MAX)
         if one.text("referenceType") == kind and (kind != "purl" or re.match(r"pkg:[^/]+/+[^/]", locator)):
             found.append(locator)
     return found
 
 
 def _checksums(package: JsonObject) -> Iterator[tuple[str, str]]:
-    for one in _objects(package, "checksums", 100):
+    for one in objects(package, "checksums", 100):
         name = _ALGORITHMS.get(one.text("algorithm"))
         value = one.text("checksumValue").lower()
         if not re.fullmatch("[0-9a-f]+", value):
-            raise _wrong(one, "checksumValue", "a checksum in hexadecimal digits")
+            raise wrong(one, "checksumValue", "a checksum in hexadecimal digits")
         if name is not None:
             yield name, value
 
@@ -299,5 +280,5 @@ def _created(creation: JsonObject) -> datetime | None:
         if len(text) <= len("2026-11-01"):
             raise ValueError("a date alone")
     except ValueError:
-        raise _wrong(creation, "created", "a time as in RFC 3339") from None
+        raise wrong(creation, "created", "a time as in RFC 3339") from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -98,7 +98,6 @@ class RootDirectory:
             unread=tuple(found.unread),
             unkept=tuple(found.unkept),
             notices=(),
-            inflated_size=sum(entry.size for entry in found.entries),
         )
 
     def _entry(

@@ -96,7 +96,6 @@ class LayerContents:
     unread: tuple[Unread, ...]
     unkept: tuple[Unkept, ...]
     notices: tuple[str, ...]
-    inflated_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ class LayerReader:
             notices.append(f"{where}: bytes after the end of the compressed stream")
         if _says_otherwise(layer.media_type, inflater.compression):
             notices.append(f"{where}: media-type: {layer.media_type} but the bytes are {inflater.compression}")
-        return replace(contents, notices=tuple(notices), inflated_size=inflater.inflated_size)
+        return replace(contents, notices=tuple(notices))
 
     def _entries(self, layer: Layer, reader: tar.TarReader) -> LayerContents:
         found = Found()
@@ -249,7 +248,6 @@ class LayerReader:
             unread=tuple(found.unread),
             unkept=tuple(found.unkept),
             notices=tuple(found.notices),
-            inflated_size=0,
         )
 
     def _entry(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from compliance.ingest.layers import LayerContents, LayerEntry
 from compliance.model.filesystem import Captured, FileEntry, FileKind, FileTree, Residue, Unkept, Unread
@@ -44,7 +44,7 @@ class TreeBuilder:
         self._unkept.extend(contents.unkept)
         self.notices.extend(contents.notices)
 
-    def finish(self, extra_unread: Iterable[Unread] = ()) -> FileTree:
+    def finish(self) -> FileTree:
         """The merged tree. Unread places of files that an upper layer hides are no gaps in it."""
         entries = {path: self._entries[path] for path in sorted(self._entries)}
         unread = tuple(item for item in self._unread if self._matters(item))
@@ -64,7 +64,7 @@ class TreeBuilder:
         return FileTree(
             entries,
             captured={name: tuple(items) for name, items in captured.items()},
-            unread=(*unread, *extra_unread),
+            unread=unread,
             unkept=tuple(unkept),
             residue=tuple(self._residue[key] for key in sorted(self._residue)),
         )

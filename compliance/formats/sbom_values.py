@@ -1,0 +1,31 @@
+"""Values of an SBOM that somebody else wrote: bounded, and wrong ones refused with their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from compliance.errors import FormatError
+from compliance.formats.signed_json import JsonObject
+
+CODE = "sbom-invalid"
+TEXT_MAX = 4096
+"""Characters kept of one text."""
+
+
+def wrong(values: JsonObject, key: str, wanted: str) -> FormatError:
+    """The error for a member that is not what was `wanted`."""
+    return FormatError(f"not {wanted}", code=CODE, where=f"{values.where}.{key}")
+
+
+def objects(values: JsonObject, key: str, limit: int) -> Iterator[JsonObject]:
+    """The objects of the list at `key`, none where it is absent. Raises FormatError, also above `limit` of them."""
+    items = values.values.get(key)
+    if items is None:
+        return
+    if not isinstance(items, list) or len(items) > limit:
+        raise wrong(values, key, f"a list of at most {limit} entries")
+    for number, item in enumerate(items):
+        where = f"{values.where}.{key}[{number}]"
+        if not isinstance(item, dict):
+            raise FormatError("not an object", code=CODE, where=where)
+        yield JsonObject(item, where)
