@@ -8,7 +8,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 
-from controls.strict import Section, read_section
+from compliance.formats.strict_yaml import Section, read_section
 
 _FILE = "end-of-life.yaml"
 _OPEN = "open"

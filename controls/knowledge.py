@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from compliance.formats.globs import translate
 from compliance.formats.markers import Marker, MarkerRule
-from controls.strict import Section, read_section
+from compliance.formats.strict_yaml import Section, read_section
 
 _SCHEMA = 1
 # fmt: off

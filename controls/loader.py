@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from compliance.errors import UsageError
+from compliance.formats.strict_yaml import Section, read_section
 from compliance.model.control import Control, ControlLibrary, Framework, MappedCheck, Relation
 from compliance.model.outcome import Severity, Trait
-from controls.strict import Section, read_section
 
 FRAMEWORKS: Final[Mapping[str, str]] = MappingProxyType(
     {

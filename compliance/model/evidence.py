@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -39,8 +39,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuppliedReport:
+    """A report about the image that the user gave as a file (a scan, a VEX document): nobody's signature covers it.
+
+    `name` is the file's name as given, `content` its bytes, which hash to `sha256` (hex).
+    """
+
+    name: str
+    sha256: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One image as read, inventoried and verified at `assessed_at` (UTC, the run's single clock)."""
+    """One image as read, inventoried and verified at `assessed_at` (UTC, the run's single clock).
+
+    `baseline` is an earlier or approved image that this one is compared with; `supplied` what the user gave
+    beside the image.
+    """
 
     image: Image
     filesystem: FileTree
@@ -48,3 +64,5 @@ class Evidence:
     verification: Verification
     profile: Profile
     assessed_at: datetime
+    baseline: Evidence | None = None
+    supplied: tuple[SuppliedReport, ...] = ()

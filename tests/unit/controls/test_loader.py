@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from compliance.errors import PolicyError, UsageError
+from compliance.formats import strict_yaml
 from compliance.model.control import ControlLibrary, MappedCheck, Relation
 from compliance.model.outcome import Severity, Trait
-from controls import strict
 from controls.loader import (
     CHECKS_FILE,
     FRAMEWORKS,
@@ -353,13 +353,13 @@ def test_the_library_reads_the_same_without_the_loader_in_c(
     library: ControlLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(yaml, "CSafeLoader")
-    strict._loader.cache_clear()
+    strict_yaml._loader.cache_clear()
     try:
         assert load_library(["slsa", "cis-docker"]).frameworks == tuple(
             framework for framework in library.frameworks if framework.id in ("slsa", "cis-docker")
         )
     finally:
-        strict._loader.cache_clear()
+        strict_yaml._loader.cache_clear()
 
 
 def test_the_catalog_of_checks_is_in_report_order() -> None:

@@ -1,9 +1,9 @@
-"""Strict reading of the library's YAML: known keys and right types only; errors name file, line and field."""
+"""Strict reading of YAML, ours and users': known keys and right types only; errors name file, line and field."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -45,19 +45,20 @@ def _loader() -> type[Any]:
 class Section:
     """One mapping of a file, read field by field. `path` is its place: ``controls[3].checks[0]``, "" at the top.
 
-    Every method raises PolicyError when the field is missing or not what is asked for.
+    Every method raises PolicyError, with `code`, when the field is missing or not what is asked for.
     """
 
     file: str
     path: str
     values: Mapping[str, object]
+    code: str = "library-invalid"
 
     def error(self, message: str, key: str | None = None) -> PolicyError:
         """An error about the field `key`, or about the section itself; the line is that of the section."""
         field = ".".join(part for part in (self.path, key) if part)
         line = getattr(self.values, "line", None)
         where = ", ".join(part for part in (self.file, f"line {line}" if line else "", field) if part)
-        return PolicyError(message, code="library-invalid", where=where)
+        return PolicyError(message, code=self.code, where=where)
 
     def only(self, *keys: str) -> None:
         """Refuse every key but these."""
@@ -110,7 +111,7 @@ class Section:
     def _section(self, key: str, item: object) -> Section:
         if not isinstance(item, dict):
             raise self.error(f"must be a mapping, not {item!r}", key)
-        return Section(file=self.file, path=f"{self.path}.{key}" if self.path else key, values=item)
+        return replace(self, path=f"{self.path}.{key}" if self.path else key, values=item)
 
     def _items(self, key: str) -> list[object]:
         value = self._value(key)
@@ -124,8 +125,8 @@ class Section:
         return self.values[key]
 
 
-def read_section(file: str, content: bytes) -> Section:
-    """The mapping that `content` is as YAML. Raises PolicyError, naming `file` and the line."""
+def read_section(file: str, content: bytes, code: str = "library-invalid") -> Section:
+    """The mapping that `content` is as YAML. Raises PolicyError with `code`, naming `file` and the line."""
     import yaml
 
     try:
@@ -134,7 +135,7 @@ def read_section(file: str, content: bytes) -> Section:
         mark = getattr(error, "problem_mark", None)
         where = f"{file}, line {mark.line + 1}" if mark else file
         problem = getattr(error, "problem", None) or str(error)
-        raise PolicyError(f"not readable as YAML: {problem}", code="library-invalid", where=where) from error
+        raise PolicyError(f"not readable as YAML: {problem}", code=code, where=where) from error
     if not isinstance(values, dict):
-        raise PolicyError(f"must be a mapping, not {type(values).__name__}", code="library-invalid", where=file)
-    return Section(file=file, path="", values=values)
+        raise PolicyError(f"must be a mapping, not {type(values).__name__}", code=code, where=file)
+    return Section(file=file, path="", values=values, code=code)
