@@ -16,7 +16,8 @@ from compliance.errors import FormatError, IntegrityError, SourceError
 from compliance.formats import oci
 from compliance.formats.tar import HARD_LINK, REGULAR, SYMLINK, TarReader
 from compliance.ingest.blobs import missing, read_small
-from compliance.ingest.compression import PLAIN, Inflater, sniff
+from compliance.ingest.compression import Inflater
+from compliance.ingest.inflate import PLAIN, sniff
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits, exceeded
 from compliance.ingest.oci_layout import OciLayout
 from compliance.ingest.source import Source

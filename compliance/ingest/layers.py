@@ -14,8 +14,10 @@ from typing import BinaryIO, NamedTuple, Protocol
 from compliance.errors import FormatError
 from compliance.formats import tar
 from compliance.formats.examine import Examines
-from compliance.formats.globs import PathMatcher
-from compliance.ingest.compression import PLAIN, Inflater
+from compliance.formats.globs import PathTable
+from compliance.ingest.compression import Inflater
+from compliance.ingest.inflate import PLAIN
+from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
 from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
 from compliance.model.filesystem import FileFacts, FileKind, Unkept, Unread
@@ -41,6 +43,8 @@ _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 PROGRAM_HEADS = (b"\x7fELF", b"#!")
 _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
 """Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
+_SHA256 = ("sha256",)
+_EVERY = ("sha256", "md5", "sha1")
 _HEAD = 4
 """Bytes that tell whether a file is a program."""
 _PIECE = 2**20
@@ -96,12 +100,6 @@ class LayerContents:
     unread: tuple[Unread, ...]
     unkept: tuple[Unkept, ...]
     notices: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    request: ContentRequest
-    matcher: PathMatcher
 
 
 @dataclass(slots=True)
@@ -175,11 +173,11 @@ class LayerReader:
         progress: Callable[[int], None] | None = None,
         reads: Reads = Reads.EVIDENCE,
     ) -> None:
-        """Compile the requests; one matcher over all of them refuses most paths at once."""
+        """Compile the requests."""
         self._reads = reads
         self._lookout: Lookout[FileReading] = Lookout()
-        self._wanted = tuple(_Wanted(request, PathMatcher(request.globs)) for request in requests)
-        self._any = PathMatcher(glob for request in requests for glob in request.globs)
+        self._process: InflateProcess | None = None
+        self._wanted = PathTable((request, request.globs) for request in requests)
         self._examiner = examiner
         self._limits = limits
         self._progress = progress
@@ -187,8 +185,21 @@ class LayerReader:
         self._bytes_left = limits.captured_bytes
 
     def close(self) -> None:
-        """End the thread that looks at large files."""
+        """End the thread that looks at large files, and the process that inflates."""
         self._lookout.close()
+        if self._process is not None:
+            self._process.close()
+
+    def _inflating(self, size: int) -> InflateProcess | None:
+        """The process for a layer of `size` stored bytes; None where a thread does."""
+        if size < WORTH_A_PROCESS:
+            return None
+        if self._process is None:
+            try:
+                self._process = InflateProcess()
+            except OSError:
+                return None
+        return self._process if self._process.answers() else None
 
     def read(self, layer: Layer, stream: BinaryIO) -> LayerContents:
         """One layer. Both digests have been compared when this returns.
@@ -202,6 +213,7 @@ class LayerReader:
             ratio=self._limits.inflation_ratio,
             where=where,
             progress=self._progress,
+            process=self._inflating(layer.size),
         )
         with closing(inflater):
             return self._read(layer, inflater, where)
@@ -300,15 +312,15 @@ class LayerReader:
         self, path: str, size: int, stream: Readable, layer: int, found: Found
     ) -> tuple[FileReading | Future[FileReading], tuple[tuple[str, object], ...]]:
         """Digests and facts (for a large file later), and kept contents of a file that `stream` hands out."""
-        asking = self._asking(path)
+        asking = self._wanted.owners(path)
         if not size and not asking:
             return NOT_READ if self._reads is Reads.INVENTORY else EMPTY_FILE, ()
-        whole = size <= max((wanted.request.max_size for wanted in asking), default=-1)
+        whole = size <= max((request.max_size for request in asking), default=-1)
         examinable = size <= self._limits.examined_bytes
         algorithms = self._algorithms(path)
         examined = whole and examinable
         if not whole:
-            found.unkept.extend(_too_large(path, size, wanted.request, layer) for wanted in asking)
+            found.unkept.extend(_too_large(path, size, request, layer) for request in asking)
             asking = ()
             head = stream.peek(_HEAD)
             program = head is None or head.startswith(PROGRAM_HEADS)
@@ -326,6 +338,8 @@ class LayerReader:
     def _look(self, algorithms: tuple[str, ...], examined: bool, content: bytes) -> FileReading:
         """Examine and digest one file."""
         facts = self._examiner.examine(content) if examined else None
+        if algorithms == _SHA256:
+            return FileReading(hashlib.sha256(content).hexdigest(), facts=facts)
         digests = Digests(algorithms)
         digests.update(content)
         return digests.reading(facts)
@@ -333,7 +347,7 @@ class LayerReader:
     def _algorithms(self, path: str) -> tuple[str, ...]:
         """sha256; for evidence md5 (dpkg) and sha1 (apk) too where such a database may record the file."""
         plain = self._reads is Reads.INVENTORY or path.startswith(_UNPACKAGED)
-        return ("sha256",) if plain else ("sha256", "md5", "sha1")
+        return _SHA256 if plain else _EVERY
 
     def _digested(self, digests: Digests, stream: Readable) -> FileReading:
         """Digest a file that nobody looks into."""
@@ -351,20 +365,14 @@ class LayerReader:
 
     def asked(self, path: str) -> tuple[tuple[str, object], ...]:
         """The requests for `path` without content: for a further name of a file that was read by another."""
-        return tuple((wanted.request.name, None) for wanted in self._asking(path))
-
-    def _asking(self, path: str) -> tuple[_Wanted, ...]:
-        if not self._any.matches(path):
-            return ()
-        return tuple(wanted for wanted in self._wanted if wanted.matcher.matches(path))
+        return tuple((request.name, None) for request in self._wanted.owners(path))
 
     def _keep(
-        self, path: str, content: bytes, asking: tuple[_Wanted, ...], layer: int, unkept: list[Unkept]
+        self, path: str, content: bytes, asking: tuple[ContentRequest, ...], layer: int, unkept: list[Unkept]
     ) -> tuple[tuple[str, object], ...]:
         kept: list[tuple[str, object]] = []
         whole = False
-        for wanted in asking:
-            request = wanted.request
+        for request in asking:
             if len(content) > request.max_size:
                 unkept.append(_too_large(path, len(content), request, layer))
             elif request.reduce is None:

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compliance.errors import ComplianceError, FormatError, IntegrityError, LimitError
-from compliance.ingest.compression import GZIP, PLAIN, ZSTD, Inflater, sniff
+from compliance.ingest.compression import Inflater
+from compliance.ingest.inflate import GZIP, PLAIN, ZSTD, sniff
 from compliance.ingest.limits import DEFAULT_LIMITS, RATIO_FREE_BYTES
 from tests.builders.layout import COMPRESSIONS
 
