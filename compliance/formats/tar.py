@@ -169,7 +169,7 @@ class TarReader:
         return TarEntry(
             name.decode("utf-8", "surrogateescape"),
             kind,
-            _number(mode) & 0o7777,
+            _mode(mode),
             owner,
             group,
             size if kind == REGULAR else 0,
@@ -319,6 +319,12 @@ def _number(field: bytes) -> int:
         return int(text or b"0", 8)
     except ValueError:
         raise _corrupt(_NO_NUMBER) from None
+
+
+@lru_cache(maxsize=2**12)
+def _mode(field: bytes) -> int:
+    """Permission bits; one number for all that are the same, as images have millions."""
+    return _number(field) & 0o7777
 
 
 def _decimal(text: bytes) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from compliance.errors import SourceError
-from compliance.ingest.layers import NOT_READ, Found, LayerContents, LayerEntry, LayerReader
+from compliance.ingest.layers import NOT_READ, Found, Kept, LayerContents, LayerReader
 from compliance.ingest.lookout import settled
 from compliance.model.filesystem import FileKind, Unread
 from compliance.model.image import Image, Layer
@@ -87,18 +87,8 @@ class RootDirectory:
                     if name in folders:
                         folders.remove(name)
                     continue
-                entry = self._entry(full, inside, facts, inodes, reader, found)
-                if entry is not None:
-                    found.entries.append(entry)
-        return LayerContents(
-            layer=layer,
-            entries=tuple(found.entries),
-            whiteouts=(),
-            opaque=(),
-            unread=tuple(found.unread),
-            unkept=tuple(found.unkept),
-            notices=(),
-        )
+                self._entry(full, inside, facts, inodes, reader, found)
+        return found.contents(layer)
 
     def _entry(
         self,
@@ -108,13 +98,13 @@ class RootDirectory:
         inodes: dict[tuple[int, int], str],
         reader: LayerReader,
         found: Found,
-    ) -> LayerEntry | None:
+    ) -> None:
         kind = _KINDS.get(stat.S_IFMT(facts.st_mode))
         if kind is None:
-            return None  # a socket: it exists only while its owner runs
+            return  # a socket: it exists only while its owner runs
         hard_link = None
         reading = NOT_READ
-        kept: tuple[tuple[str, object], ...] = ()
+        kept: Kept = ()
         if kind is FileKind.REGULAR:
             key = (facts.st_dev, facts.st_ino)
             hard_link = inodes.get(key) if facts.st_nlink > 1 else None
@@ -128,19 +118,20 @@ class RootDirectory:
                     found.unread.append(Unread(path=inside, reason=f"can't be read: {error.strerror}", layer=0))
             else:
                 kept = reader.asked(inside)
-        return LayerEntry(
+        found.add(
+            0,
             inside,
             kind,
             stat.S_IMODE(facts.st_mode),
             facts.st_uid,
             facts.st_gid,
             facts.st_size if kind is FileKind.REGULAR else 0,
-            str(Path(full).readlink()) if kind is FileKind.SYMLINK else "",
-            hard_link,
-            reading,
-            _xattr(full, "security.capability") if kind is FileKind.REGULAR else b"",
-            bool(_xattr(full, "system.posix_acl_access")) if kind is not FileKind.SYMLINK else False,
-            kept,
+            link=str(Path(full).readlink()) if kind is FileKind.SYMLINK else "",
+            hard_link=hard_link,
+            read=reading,
+            kept=kept,
+            capability=_xattr(full, "security.capability") if kind is FileKind.REGULAR else b"",
+            acl=bool(_xattr(full, "system.posix_acl_access")) if kind is not FileKind.SYMLINK else False,
         )
 
 
@@ -148,9 +139,7 @@ def digest_of(contents: LayerContents) -> str:
     """The digest of a listing: one line an entry, in path order; equal trees have equal digests."""
     listing = hashlib.sha256()
     for entry in sorted(contents.entries):
-        line = (
-            f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.read.sha256}\n"
-        )
+        line = f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.sha256}\n"
         listing.update(line.encode("utf-8", "surrogateescape"))
     return f"sha256:{listing.hexdigest()}"
 

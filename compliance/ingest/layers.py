@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from compliance.ingest.inflate import PLAIN
 from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
 from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
-from compliance.model.filesystem import FileFacts, FileKind, Unkept, Unread
+from compliance.model.filesystem import FileEntry, FileFacts, FileKind, Unkept, Unread
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
 
@@ -47,6 +47,8 @@ _SHA256 = ("sha256",)
 _EVERY = ("sha256", "md5", "sha1")
 _HEAD = 4
 """Bytes that tell whether a file is a program."""
+_INODES = 32
+"""Bits of an inode number below its layer's."""
 _PIECE = 2**20
 _HELD_MAX = 2**24
 """Bytes of a data file that may wait in memory to be digested; a larger one is digested as it streams by."""
@@ -72,29 +74,21 @@ EMPTY_FILE = FileReading(
 """What is read of every empty file: said once, as images may have millions."""
 
 
-class LayerEntry(NamedTuple):
-    """One name in a layer. `hard_link` is the path it shares its inode with, else None."""
-
-    path: str
-    kind: FileKind
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    link: str
-    hard_link: str | None
-    read: FileReading
-    capability: bytes
-    acl: bool
-    kept: tuple[tuple[str, object], ...]
+Kept = tuple[tuple[str, object], ...]
+"""By request name: a content, what it was reduced to, or None for a further name of a file that has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerContents:
-    """What a layer changes: entries in archive order, names it hides in lower layers, directories it empties."""
+    """What a layer changes: entries in archive order, names it hides in lower layers, directories it empties.
+
+    By index of their entry: `hard_links` the path it shares its inode with, `kept` what requests got of it.
+    """
 
     layer: Layer
-    entries: tuple[LayerEntry, ...]
+    entries: tuple[FileEntry, ...]
+    hard_links: Mapping[int, str]
+    kept: Mapping[int, Kept]
     whiteouts: tuple[str, ...]
     opaque: tuple[str, ...]
     unread: tuple[Unread, ...]
@@ -106,13 +100,63 @@ class LayerContents:
 class Found:
     """What was found in a layer so far."""
 
-    entries: list[LayerEntry] = field(default_factory=list)
+    entries: list[FileEntry] = field(default_factory=list)
+    hard_links: dict[int, str] = field(default_factory=dict)
+    kept: dict[int, Kept] = field(default_factory=dict)
     whiteouts: list[str] = field(default_factory=list)
     opaque: list[str] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     unkept: list[Unkept] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
+
+    def add(
+        self,
+        layer: int,
+        path: str,
+        kind: FileKind,
+        mode: int,
+        uid: int,
+        gid: int,
+        size: int,
+        *,
+        link: str = "",
+        hard_link: str | None = None,
+        read: FileReading | Future[FileReading] = NOT_READ,
+        kept: Kept = (),
+        capability: bytes = b"",
+        acl: bool = False,
+    ) -> None:
+        """The next entry, with what its one reading told or will tell."""
+        index = len(self.entries)
+        if hard_link is not None:
+            self.hard_links[index] = hard_link
+        if kept:
+            self.kept[index] = kept
+        if isinstance(read, Future):
+            self.later.append((index, read))
+            read = NOT_READ
+        inode = (layer << _INODES) + index + 1
+        sha256, md5, sha1, facts = read
+        self.entries.append(
+            FileEntry(path, kind, mode, uid, gid, size, layer, inode, link, sha256, facts, capability, acl, md5, sha1)
+        )
+
+    def contents(self, layer: Layer) -> LayerContents:
+        """All of it, when what was to be told later has been told."""
+        for index, later in self.later:
+            self.entries[index] = self.entries[index]._replace(**later.result()._asdict())
+        return LayerContents(
+            layer=layer,
+            entries=tuple(self.entries),
+            hard_links=self.hard_links,
+            kept=self.kept,
+            whiteouts=tuple(self.whiteouts),
+            opaque=tuple(self.opaque),
+            unread=tuple(self.unread),
+            unkept=tuple(self.unkept),
+            notices=tuple(self.notices),
+        )
 
     def hides(self, path: str) -> bool:
         """Note a whiteout or an opaque marker; whether `path` was one."""
@@ -247,70 +291,53 @@ class LayerReader:
                     reason = "unsafe path, or one beyond the limits path_bytes and path_parts"
                     found.unread.append(Unread(path=member.name[:200], reason=reason, layer=layer.index))
             elif not found.hides(path):
-                entry = self._entry(path, member, reader, layer.index, found)
-                if entry is not None:
-                    found.entries.append(entry)
-        for index, reading in found.later:
-            found.entries[index] = found.entries[index]._replace(read=reading.result())
-        return LayerContents(
-            layer=layer,
-            entries=tuple(found.entries),
-            whiteouts=tuple(found.whiteouts),
-            opaque=tuple(found.opaque),
-            unread=tuple(found.unread),
-            unkept=tuple(found.unkept),
-            notices=tuple(found.notices),
-        )
+                self._entry(path, member, reader, layer.index, found)
+        return found.contents(layer)
 
-    def _entry(
-        self, path: str, member: tar.TarEntry, reader: tar.TarReader, layer: int, found: Found
-    ) -> LayerEntry | None:
+    def _entry(self, path: str, member: tar.TarEntry, reader: tar.TarReader, layer: int, found: Found) -> None:
         hard_link: str | None = None
         kind = _KINDS.get(member.type)
         if member.type == tar.HARD_LINK:
             kind, hard_link = FileKind.REGULAR, self._safe_path(member.link, found.notices)
             if hard_link is None:
                 found.unread.append(Unread(path=path, reason="hard link to an unsafe path", layer=layer))
-                return None
+                return
         if kind is FileKind.SYMLINK and len(member.link) > self._limits.path_bytes:
             reason = "symbolic link with a target beyond the limit path_bytes"
             found.notices.append(f"/{path}: {reason} passed over")
             found.unread.append(Unread(path=path, reason=reason, layer=layer))
-            return None
+            return
         if kind is None:
             reason = f"tar entry of unknown type {member.type!r}"
             found.notices.append(f"/{path}: {reason} passed over")
             found.unread.append(Unread(path=path, reason=reason, layer=layer))
-            return None
-        reading = NOT_READ
-        kept: tuple[tuple[str, object], ...] = ()
+            return
+        reading: FileReading | Future[FileReading] = NOT_READ
+        kept: Kept = ()
         if hard_link is not None:
             kept = self.asked(path)
         elif kind is FileKind.REGULAR:
-            looked, kept = self.file(path, member.size, reader, layer, found)
-            if isinstance(looked, Future):
-                found.later.append((len(found.entries), looked))
-            else:
-                reading = looked
+            reading, kept = self.file(path, member.size, reader, layer, found)
         xattrs = member.xattrs
-        return LayerEntry(
+        found.add(
+            layer,
             path,
             kind,
             member.mode,
             member.uid,
             member.gid,
             member.size,
-            member.link if kind is FileKind.SYMLINK else "",
-            hard_link,
-            reading,
-            xattrs.get(_CAPABILITY, b"") if xattrs else b"",
-            any(name in xattrs for name in _ACLS) if xattrs else False,
-            kept,
+            link=member.link if kind is FileKind.SYMLINK else "",
+            hard_link=hard_link,
+            read=reading,
+            kept=kept,
+            capability=xattrs.get(_CAPABILITY, b"") if xattrs else b"",
+            acl=any(name in xattrs for name in _ACLS) if xattrs else False,
         )
 
     def file(
         self, path: str, size: int, stream: Readable, layer: int, found: Found
-    ) -> tuple[FileReading | Future[FileReading], tuple[tuple[str, object], ...]]:
+    ) -> tuple[FileReading | Future[FileReading], Kept]:
         """Digests and facts (for a large file later), and kept contents of a file that `stream` hands out."""
         asking = self._wanted.owners(path)
         if not size and not asking:
@@ -360,16 +387,16 @@ class LayerReader:
         self._entries_left -= len(contents.entries)
         if self._entries_left < 0:
             raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
-        for entry in contents.entries:
-            self._bytes_left -= max((len(kept) for _, kept in entry.kept if isinstance(kept, bytes)), default=0)
+        for kept in contents.kept.values():
+            self._bytes_left -= max((len(value) for _, value in kept if isinstance(value, bytes)), default=0)
 
-    def asked(self, path: str) -> tuple[tuple[str, object], ...]:
+    def asked(self, path: str) -> Kept:
         """The requests for `path` without content: for a further name of a file that was read by another."""
         return tuple((request.name, None) for request in self._wanted.owners(path))
 
     def _keep(
         self, path: str, content: bytes, asking: tuple[ContentRequest, ...], layer: int, unkept: list[Unkept]
-    ) -> tuple[tuple[str, object], ...]:
+    ) -> Kept:
         kept: list[tuple[str, object]] = []
         whole = False
         for request in asking:

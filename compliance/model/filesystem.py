@@ -177,8 +177,9 @@ class FileTree:
         unkept: tuple[Unkept, ...] = (),
         residue: tuple[Residue, ...] = (),
     ) -> None:
-        """`entries` by path, sorted; `captured` by request name."""
-        self.entries: Mapping[str, FileEntry] = MappingProxyType(dict(entries))
+        """`entries` by path, sorted (copied unless they can't be changed); `captured` by request name."""
+        fixed = entries if isinstance(entries, MappingProxyType) else MappingProxyType(dict(entries))
+        self.entries: Mapping[str, FileEntry] = fixed
         self.unread = unread
         self.unkept = unkept
         self.residue = residue
