@@ -53,6 +53,8 @@ rm -f /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/cache/apt/
 PROGRAMS = {
     "mmdebstrap": "apt-get install mmdebstrap",
     "mvn": "apt-get install maven default-jdk-headless",
+    "rpm": "apt-get install rpm",
+    "rpmbuild": "apt-get install rpm",
     "npm": "apt-get install npm, or Node.js from elsewhere",
     "/usr/bin/python3": "apt-get install python3",
 }
@@ -347,6 +349,77 @@ def big(workshop: Workshop) -> None:
     root.finish(beside=[java / MAVEN_LIST], Cmd=["bash"])
 
 
+def rpm_app(workshop: Workshop) -> None:
+    """The files of slim Debian in a system that rpm itself installed, from packages that rpmbuild made of them."""
+    base = workshop.cached("base-slim", lambda part: debian_base(workshop, part, "slim")) / "root"
+    packages = workshop.cached("rpms", lambda part: repackage(base, part))
+    root = Root(workshop=workshop, name="rpm-app")
+    shutil.rmtree(root.path, ignore_errors=True)
+    for folder in ("bin", "lib", "lib64", "sbin"):
+        (root.path / "usr" / folder).mkdir(parents=True)
+        (root.path / folder).symlink_to(f"usr/{folder}")
+    into = ("rpm", "--root", root.path, "--dbpath", "/var/lib/rpm", "--define", "_db_backend sqlite")
+    run(*into, "--initdb")
+    lenient = ("--nodeps", "--noscripts", "--nosignature", "--replacefiles")
+    run(*into, "--install", *lenient, *sorted(packages.glob("RPMS/*/*.rpm")))
+    root.remove("etc/debian_version", "etc/os-release", "usr/lib/os-release")
+    (root.path / "usr/lib/os-release").write_text('ID="rpmtest"\nVERSION_ID="1"\nPRETTY_NAME="Repackaged 1"\n')
+    (root.path / "etc/os-release").symlink_to("../usr/lib/os-release")
+    root.commit("ADD rootfs.tar /")
+    root.finish(Cmd=["bash"])
+
+
+def repackage(base: Path, part: Path) -> None:
+    """RPMS/: each Debian package of `base` as an rpm of its files, with its version, epoch and dependencies."""
+    form = "${binary:Package}\t${Version}\t${Depends}\t${Pre-Depends}\n"
+    listed = run("dpkg-query", f"--admindir={base}/var/lib/dpkg", "--show", f"--showformat={form}")
+    for line in listed.splitlines():
+        name, version, *needs = line.split("\t")
+        spec = part / "SPECS" / f"{name.partition(':')[0]}.spec"
+        spec.parent.mkdir(exist_ok=True)
+        spec.write_text(rpm_spec(base, name, version, ", ".join(needs)))
+        tree = part / "tree"
+        run("cp", "--archive", "--link", base, tree)
+        settings = {
+            "_topdir": str(part),
+            "__os_install_post": "%{nil}",
+            "_build_id_links": "none",
+            "debug_package": "%{nil}",
+            "_unpackaged_files_terminate_build": "0",
+        }
+        defines = [word for key, value in settings.items() for word in ("--define", f"{key} {value}")]
+        run("rpmbuild", "-bb", "--quiet", "--nodeps", *defines, "--buildroot", tree, spec)
+        shutil.rmtree(tree, ignore_errors=True)
+
+
+def rpm_spec(base: Path, package: str, version: str, needs: str) -> str:
+    """What rpmbuild is told of one Debian package."""
+    name = package.partition(":")[0]
+    epoch, _, rest = version.rpartition(":")
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "1")
+    lists = [base / "var/lib/dpkg/info" / f"{each}.list" for each in (package, name)]
+    paths = next(file for file in lists if file.is_file()).read_text().splitlines()
+    # Paths as they really are: /bin is a link to usr/bin.
+    real = {f"/{os.path.realpath(base / path.strip('/')).removeprefix(f'{base}/')}" for path in paths if path != "/."}
+    files = [path for path in sorted(real) if (base / path.strip("/")).is_file() and " " not in path]
+    required = sorted({re.split(r"[ :(]", need.strip())[0] for need in re.split(r"[,|]", needs) if need.strip()})
+    lines = [
+        f"Name: {name}",
+        *([f"Epoch: {epoch}"] if epoch else []),
+        f"Version: {upstream.replace('-', '_')}",
+        f"Release: {revision}",
+        f"Summary: Debian's {name}, repackaged",
+        "License: GPL-2.0-or-later AND MIT",
+        "AutoReqProv: no",
+        *(f"Requires: {need}" for need in required),
+        "%description",
+        "Made for a benchmark.",
+        "%files",
+        *files,
+    ]
+    return "\n".join(lines) + "\n"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one image is built, and the programs that takes."""
@@ -361,6 +434,7 @@ RECIPES: Mapping[str, Recipe] = {
     "node-app": Recipe(build=node_app, needs=("mmdebstrap", "npm")),
     "java-app": Recipe(build=java_app, needs=("mmdebstrap", "mvn")),
     "go-app": Recipe(build=go_app),
+    "rpm-app": Recipe(build=rpm_app, needs=("mmdebstrap", "rpmbuild", "rpm")),
     "big": Recipe(build=big, needs=("mmdebstrap", "mvn", "npm", "/usr/bin/python3")),
 }
 
