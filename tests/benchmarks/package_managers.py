@@ -166,7 +166,10 @@ def _boot_libraries(path: Path) -> list[str]:
 
 
 def go(root: Path, image: Path) -> Iterator[Known]:
-    """go version -m over every executable: its modules (what replaced them, if so) and the standard library."""
+    """go version -m over every executable: its modules (what replaced them, if so) and the standard library.
+
+    And what go mod vendor wrote down of the sources it put into a vendor folder, where they are there.
+    """
     if shutil.which("go") is None:
         raise UnknownTruthError("golang: go is not installed")
     known: list[Known] = []
@@ -179,6 +182,10 @@ def go(root: Path, image: Path) -> Iterator[Known]:
         if kind in ("mod", "dep", "=>"):
             known.append(Known("golang", parts[0], "" if parts[1] == "(devel)" else parts[1]))
     yield from known
+    for listing in root.rglob("vendor/modules.txt"):
+        for path, version in re.findall(r"^# (\S+) (v\S+)$", listing.read_text(), re.MULTILINE):
+            if (listing.parent / path).is_dir():
+                yield Known("golang", path, version)
 
 
 def _tool(program: str, *arguments: str | Path) -> str:
