@@ -10,10 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from compliance.errors import FormatError
+from compliance.formats.license_text import TEXT_MAX, license_of_text
 from compliance.formats.maven_build import inner, is_artifact, read_pom
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.zip_archive import Member, ZipArchive
@@ -25,6 +26,9 @@ ARCHIVES_MAX = 4096
 INFLATED_MAX = 1 * 2**30
 _MANIFEST_MAX = 1 * 2**20
 _POM_MAX = 1 * 2**20
+_LICENSE_FILES = frozenset(
+    f"META-INF/{name}{suffix}" for name in ("LICENSE", "license") for suffix in ("", ".txt", ".md")
+)
 _SBOM_MAX = 16 * 2**20
 _POMS_MAX = 2000
 _PROBLEMS_MAX = 20
@@ -56,12 +60,15 @@ class Pom:
 class JavaArchive:
     """One archive. `manifest` are the main attributes; `nested` the archives in it by member name.
 
-    `components` are (group, artifact, version) of an SBOM inside; `problems` (member name or "", what).
+    `components` are (group, artifact, version) of an SBOM inside; `problems` (member name or "", what). `license`
+    is the SPDX identifier of the licence whose text lies in META-INF, in the member `license_file`.
     """
 
     sha256: str = ""
     poms: tuple[Pom, ...] = ()
     manifest: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    license: str | None = None
+    license_file: str = ""
     components: tuple[tuple[str, str, str], ...] = ()
     nested: tuple[tuple[str, JavaArchive], ...] = ()
     problems: tuple[tuple[str, str], ...] = ()
@@ -109,13 +116,27 @@ class _Reader:
                     components.extend(read_components(self._text(archive, member, _SBOM_MAX)))
             except FormatError as error:
                 problems.append((plain_text(name), error.message))
+        license_, license_file = self._license(archive, wanted)
         return JavaArchive(
             poms=tuple(poms),
             manifest=manifest,
+            license=license_,
+            license_file=license_file,
             components=tuple(components),
             nested=tuple(nested),
             problems=tuple(problems[:_PROBLEMS_MAX]),
         )
+
+    def _license(self, archive: ZipArchive, wanted: Mapping[str, Member]) -> tuple[str | None, str]:
+        """The first licence text in META-INF that is known, and the member it lies in."""
+        for name in sorted(_LICENSE_FILES & wanted.keys()):
+            try:
+                known = license_of_text(self._text(archive, wanted[name], TEXT_MAX))
+            except FormatError:
+                continue  # a text that is damaged or too large says nothing about the packages
+            if known is not None:
+                return known, name
+        return None, ""
 
     def _poms(self, archive: ZipArchive, name: str, wanted: Mapping[str, Member]) -> Iterator[Pom]:
         """The artifact of a pom.properties, or of a pom.xml that has none beside it."""
@@ -134,14 +155,7 @@ class _Reader:
             raise FormatError(f"more than {ARCHIVES_MAX} archives in one file", code="java-archive-too-large")
         content = self._content(archive, member, INFLATED_MAX)
         inner = self.read(content, depth + 1)
-        return JavaArchive(
-            sha256=hashlib.sha256(content).hexdigest(),
-            poms=inner.poms,
-            manifest=inner.manifest,
-            components=inner.components,
-            nested=inner.nested,
-            problems=inner.problems,
-        )
+        return replace(inner, sha256=hashlib.sha256(content).hexdigest())
 
     def _content(self, archive: ZipArchive, member: Member, limit: int) -> memoryview:
         content = archive.read(member, min(limit, INFLATED_MAX - self._inflated))
@@ -154,7 +168,7 @@ class _Reader:
 
 def _is_wanted(name: str) -> bool:
     last = name.rpartition("/")[2]
-    if last in ("pom.properties", "pom.xml") or name == "META-INF/MANIFEST.MF":
+    if last in ("pom.properties", "pom.xml") or name == "META-INF/MANIFEST.MF" or name in _LICENSE_FILES:
         return True
     if name.startswith("META-INF/sbom/") and last.endswith(".json"):
         return True

@@ -118,7 +118,7 @@ class JavaCataloger:
             unknowns.extend(file.unknowns)
         for item, pom in unpacked:
             place = (Location(path=item.entry.path, layer=item.entry.layer),)
-            packages.append(_package(_Coordinates.of(pom), place, None, "", {}))
+            packages.append(_package(_Coordinates.of(pom), place, None, "", None))
         packages.extend(_declared(tree, packages, unknowns))
         return Cataloged(packages=tuple(packages), unknowns=tuple(unknowns))
 
@@ -197,12 +197,12 @@ class _File:
         here = parent
         if own is not None:
             here = own.purl
-            yield _package(own, self._at(inside), parent if parent != here else None, sha256, archive.manifest)
+            yield _package(own, self._at(inside), parent if parent != here else None, sha256, archive)
         for pom in archive.poms:
             shaded = _Coordinates.of(pom)
             if own is None or shaded.purl != own.purl:
                 place = self._at(inside, pom.place)
-                yield _package(shaded, place, here if shaded.purl != here else None, "", {})
+                yield _package(shaded, place, here if shaded.purl != here else None, "", None)
         for member, nested in archive.nested:
             place_ = f"{inside}!/{member}" if inside else member
             yield from self._archive(nested, member.rpartition("/")[2], nested.sha256, here, place_)
@@ -218,9 +218,11 @@ def _package(
     locations: tuple[Location, ...],
     parent: str | None,
     sha256: str,
-    manifest: Mapping[str, str],
+    archive: JavaArchive | None,
 ) -> Package:
+    """`archive` is what the package comes as, unless it lies shaded in another's."""
     pom = coordinates.pom
+    manifest = archive.manifest if archive is not None else {}
     name = f"{coordinates.group}:{coordinates.artifact}" if coordinates.group else coordinates.artifact
     return Package(
         name=coordinates.artifact,
@@ -229,7 +231,7 @@ def _package(
         purl=coordinates.purl,
         found_by=CATALOGER.id,
         locations=locations,
-        licenses=_licenses(pom, manifest),
+        licenses=_licenses(pom, archive),
         supplier=manifest.get("Implementation-Vendor") or manifest.get("Bundle-Vendor") or None,
         homepage=manifest.get("Bundle-DocURL") or manifest.get("Implementation-URL") or None,
         digests=(("SHA-256", sha256),) if sha256 else (),
@@ -358,9 +360,17 @@ def _group(artifact: str, version: str, manifest: Mapping[str, str], hints: _Hin
     return None, 0.6, "no group id stated"
 
 
-def _licenses(pom: Pom | None, manifest: Mapping[str, str]) -> tuple[License, ...]:
-    """Of the pom, else of the manifest: ``Bundle-License`` is a list of names or addresses with attributes."""
+def _licenses(pom: Pom | None, archive: JavaArchive | None) -> tuple[License, ...]:
+    """Of the pom, else of the manifest, else of the licence's own text in META-INF.
+
+    ``Bundle-License`` is a list of names or addresses with attributes.
+    """
     if pom is not None and any(pom.licenses):
         return licenses_of(pom.licenses)
-    stated = manifest.get("Bundle-License") or manifest.get("Plugin-License-Name") or ""
-    return licenses_of(part.partition(";")[0].strip().strip('"') for part in stated.split(",") if part.strip())
+    if archive is None:
+        return ()
+    stated = archive.manifest.get("Bundle-License") or archive.manifest.get("Plugin-License-Name") or ""
+    named = licenses_of(part.partition(";")[0].strip().strip('"') for part in stated.split(",") if part.strip())
+    if named or archive.license is None:
+        return named
+    return (License(raw=f"text of {archive.license_file}", expression=archive.license),)

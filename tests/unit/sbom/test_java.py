@@ -222,3 +222,13 @@ def test_build_files_declare_where_what_they_make_is_not_there() -> None:
 
 def test_damaged_pom_file_is_an_unknown() -> None:
     assert [unknown.path for unknown in catalog({"src/pom.xml": "<html/>"}).unknowns] == ["src/pom.xml"]
+
+
+def test_licence_text_in_the_archive_counts_where_nothing_is_stated() -> None:
+    text = "\n  Apache License\n  Version 2.0, January 2004\n"
+    members = {**pom("org.x", "a", "1"), "META-INF/LICENSE.txt": text}
+    (package,) = catalog({"a-1.jar": jar(members)}).packages
+    assert [(one.raw, one.expression) for one in package.licenses] == [("text of META-INF/LICENSE.txt", "Apache-2.0")]
+    stated = {**members, **manifest(**{"Bundle-License": "MIT"})}
+    (package,) = catalog({"a-1.jar": jar(stated)}).packages
+    assert [one.expression for one in package.licenses] == ["MIT"]
