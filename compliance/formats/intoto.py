@@ -22,11 +22,16 @@ REFERENCE = "https://in-toto.io/attestation/reference/v0.1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A statement as read. `digests` are those of all subjects, ``algorithm:value``, in order, each once."""
+    """A statement as read. `digests` are those of all subjects, ``algorithm:value``, in order, each once.
+
+    `entries` are the objects of a predicate that is a list, as some of Docker Hardened Images are, though the
+    specification knows only objects, and `predicate` is empty then; None for an object.
+    """
 
     predicate_type: str
     digests: tuple[str, ...]
     predicate: JsonObject = field(repr=False)
+    entries: tuple[JsonObject, ...] | None = field(default=None, repr=False)
 
 
 def read_statement(payload: bytes) -> Statement:
@@ -38,8 +43,14 @@ def read_statement(payload: bytes) -> Statement:
     digests = dict.fromkeys(f"{algorithm}:{digest}" for items in subjects for algorithm, digest in items)
     if not digests:
         raise FormatError("a statement about nothing", code="statement-invalid", where="statement.subject")
-    predicate = value.member("predicate") if value.has("predicate") else JsonObject({}, "statement.predicate")
-    return Statement(predicate_type=value.text("predicateType"), digests=tuple(digests), predicate=predicate)
+    listed = isinstance(value.values.get("predicate"), list)
+    is_object = value.has("predicate") and not listed
+    return Statement(
+        predicate_type=value.text("predicateType"),
+        digests=tuple(digests),
+        predicate=value.member("predicate") if is_object else JsonObject({}, "statement.predicate"),
+        entries=value.members("predicate") if listed else None,
+    )
 
 
 def write_statement(*, name: str, digest: str, predicate_type: str, predicate: object) -> bytes:

@@ -68,7 +68,8 @@ def test_all_digests_of_all_subjects_count() -> None:
         {"subject": [{"name": "without digest"}]},
         {"subject": {"digest": {"sha256": "a"}}},
         {"predicateType": None},
-        {"predicate": []},
+        {"predicate": "text"},
+        {"predicate": ["text"]},
     ],
 )
 def test_what_is_no_statement_is_refused(change: dict[str, object]) -> None:
