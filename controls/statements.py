@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compliance.errors import FormatError
 from compliance.formats.intoto import read_statement
+from compliance.formats.predicates import Said, understand
 from compliance.formats.signed_json import JsonObject
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import Failed, Observation, ObservationKind, Outcome, Passed, Unknown
@@ -25,8 +26,8 @@ def attestations(evidence: Evidence, types: tuple[str, ...]) -> tuple[Attestatio
 
 
 def trusted(evidence: Evidence, attestation: Attestation) -> bool:
-    """Whether it verifies for a signer that was demanded; without a demand anybody's signature would verify."""
-    return attestation.verdict is Verdict.VERIFIED and evidence.verification.demand.made
+    """Whether it verifies for a signer that was demanded for its kind; without a demand anybody's would verify."""
+    return attestation.verdict is Verdict.VERIFIED and evidence.verification.demand.covers(attestation.what)
 
 
 def predicate(attestation: Attestation) -> JsonObject | None:
@@ -35,6 +36,11 @@ def predicate(attestation: Attestation) -> JsonObject | None:
         return read_statement(attestation.statement).predicate
     except FormatError:
         return None
+
+
+def understood(attestation: Attestation) -> tuple[Said, ...]:
+    """What the attestation states; nothing for a predicate type that is not read. Raises FormatError."""
+    return understand(read_statement(attestation.statement))
 
 
 def signer_text(signer: Signer) -> str:
@@ -72,12 +78,13 @@ def judge_signed(evidence: Evidence, items: tuple[Signature, ...] | tuple[Attest
     if not items:
         about = "there is material that can't be read" if unreadable else "none was found with the image"
         return Unknown(reason=f"{what}: {about}", observations=unreadable)
-    if not verification.demand.made:
+    covered = [item for item in items if verification.demand.covers(item.what)]
+    if not covered:
         reason = f"{what}: {len(items)} found, but no key or identity was named that it should be by"
         return Unknown(reason=reason, observations=seen)
-    verdicts = {item.verdict for item in items}
+    verdicts = {item.verdict for item in covered}
     if Verdict.VERIFIED in verdicts:
         return Passed(observations=seen)
     if Verdict.INVALID in verdicts:
         return Failed(observations=seen)
-    return Unknown(reason=f"{what}: {items[0].reason}", observations=seen)
+    return Unknown(reason=f"{what}: {covered[0].reason}", observations=seen)

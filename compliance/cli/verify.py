@@ -11,13 +11,14 @@ from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from compliance.model.verification import Attestation, Signature, Verification
+    from compliance.model.verification import Attestation, PolicyAnswer, Signature, Verification
 
 
 SUMMARY = "only signatures and attestations, offline"
 DESCRIPTION = (
     "Verify the signatures and attestations that lie with an image, offline. Exit code 0 when what was demanded "
-    "verifies, 12 when material is there but nothing demanded verifies, 11 when there is nothing to verify."
+    "verifies, 12 when material is there but what was demanded does not verify, 11 when there is nothing to verify, "
+    "nobody was demanded, or no rule of the trust policy is about the image."
 )
 
 
@@ -46,9 +47,11 @@ def run(values: Namespace) -> int:
         output.say_notices(image, verbose=values.verbose)
     verification = verify(image, chosen)
     required = tuple(values.require or ())
-    if required and not verification.demand.made:
+    if required and (chosen.trust.policy is not None or not verification.demand.made):
         raise UsageError(
-            "--require needs a signer to require it of", code="usage", hint="add --key or --certificate-identity"
+            "--require needs one signer to require it of, named by an option",
+            code="usage",
+            hint="add --key or --certificate-identity; a trust policy says itself what is required",
         )
     for target in targets:
         if target.format == "json":
@@ -59,19 +62,31 @@ def run(values: Namespace) -> int:
     return decide(verification, required)
 
 
-def decide(verification: Verification, required: tuple[str, ...]) -> ExitCode:
-    """The exit code. Without a demanded signer nothing is trusted, so verified material leaves it undetermined."""
-    from compliance.model.verification import Verdict
+_CODES = {"held": ExitCode.SATISFIED, "not-held": ExitCode.NOT_VERIFIED, "undetermined": ExitCode.NOT_DETERMINED}
 
-    material = (*verification.signatures, *verification.attestations)
-    if not material:
-        return ExitCode.NOT_VERIFIED if verification.unreadable else ExitCode.NOT_DETERMINED
-    if not verification.demand.made:
+
+def decide(verification: Verification, required: tuple[str, ...]) -> ExitCode:
+    """The exit code. Without a demanded signer nothing is trusted, so verified material leaves it undetermined.
+
+    Where nothing is required by name, anything that verifies for the demanded signer will do. What can't be read and
+    what nobody signed is nothing that could be verified.
+    """
+    from compliance.model.verification import PolicyState, Verdict
+    from compliance.verify.trust_policy import together
+
+    items: tuple[Signature | Attestation, ...] = (*verification.signatures, *verification.attestations)
+    signed = [item for item in items if item.verdict is not Verdict.UNSIGNED]
+    if verification.policy is not None:
+        return _CODES[verification.policy.state]
+    if not (signed and verification.demand.made):
         return ExitCode.NOT_DETERMINED
-    verified = {"signature" for item in verification.signatures if item.verdict is Verdict.VERIFIED}
-    verified |= {item.predicate_type for item in verification.attestations if item.verdict is Verdict.VERIFIED}
-    held = set(required) <= verified if required else bool(verified)
-    return ExitCode.SATISFIED if held else ExitCode.NOT_VERIFIED
+    verified = {item.what for item in signed if item.verdict is Verdict.VERIFIED}
+    if not required:
+        return ExitCode.SATISFIED if verified else ExitCode.NOT_VERIFIED
+    there = {item.what for item in signed}
+    missing = {what: PolicyState.NOT_HELD if what in there else PolicyState.UNDETERMINED for what in required}
+    states = (PolicyState.HELD if what in verified else missing[what] for what in required)
+    return _CODES[together(states, material=True)]
 
 
 def _table(verification: Verification) -> str:
@@ -83,7 +98,17 @@ def _table(verification: Verification) -> str:
     lines += [f"unreadable: {where}: {why}" for where, why in verification.unreadable]
     if not lines:
         lines.append("no signature and no attestation lies with this image")
+    if verification.policy is not None:
+        lines += _policy_lines(verification.policy)
     return "".join(f"{output.printable(line)}\n" for line in lines)
+
+
+def _policy_lines(policy: PolicyAnswer) -> list[str]:
+    lines = [f"trust policy {policy.state.value}: {policy.reason} ({policy.digest})"]
+    for answer in policy.requirements:
+        lines.append(f"  {answer.state.value:12} {' or '.join(answer.what)} by {' or '.join(answer.signers)}")
+        lines.append(f"               {answer.reason}")
+    return lines
 
 
 def _lines(what: str, item: Signature | Attestation) -> list[str]:

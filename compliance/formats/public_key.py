@@ -14,6 +14,7 @@ PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublic
 
 KEY_SIZE_MAX = 64 * 2**10
 RSA_BITS_MIN = 2048
+"""Less has not 112 bits of security (NIST SP 800-131A); cosign takes smaller keys too."""
 
 _CURVE_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "secp256r1": hashes.SHA256,
@@ -22,13 +23,26 @@ _CURVE_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
 }
 
 
-def load_public_key(pem: bytes) -> PublicKey:
-    """Read a PEM SubjectPublicKeyInfo: ECDSA on a NIST curve, Ed25519, or RSA of at least 2048 bits.
+_NOT_PUBLIC = {
+    b"-----BEGIN CERTIFICATE-----": (
+        "a certificate, not a public key",
+        "openssl x509 -pubkey -noout takes the key out of it; nothing else of the certificate would be looked at",
+    ),
+    b"PRIVATE KEY-----": ("a private key, not a public key", "give its public half: nothing here needs the other"),
+}
 
-    Raises FormatError for everything else, a private key or a certificate too.
+
+def load_public_key(pem: bytes) -> PublicKey:
+    """Read a PEM public key: ECDSA on a NIST curve, Ed25519, or RSA of at least 2048 bits.
+
+    As with cosign it may be a SubjectPublicKeyInfo (``PUBLIC KEY``) or PKCS #1 (``RSA PUBLIC KEY``), and a
+    certificate is none. Raises FormatError for everything else.
     """
     if len(pem) > KEY_SIZE_MAX:
         raise FormatError(f"a public key of more than {KEY_SIZE_MAX} bytes", code="limit-exceeded")
+    for marker, (what, hint) in _NOT_PUBLIC.items():
+        if marker in pem:
+            raise FormatError(what, code="key-invalid", hint=hint)
     try:
         key = serialization.load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -65,8 +79,10 @@ def key_id(key: PublicKey) -> str:
 def signature_holds(key: PublicKey, signature: bytes, message: bytes) -> bool:
     """Whether `signature` over `message` was made with the private half of `key`.
 
-    ECDSA goes with the hash of its curve's size; older clients took SHA-256 whatever the curve, so that is tried
-    too. RSA is PKCS #1 v1.5 with SHA-256.
+    As Sigstore's algorithm registry has it: ECDSA in DER with the hash of the curve's size, or with SHA-256, which
+    cosign takes whatever the curve; RSA with SHA-256, PKCS #1 v1.5 or PSS; Ed25519 over the message itself. cosign
+    verifies PSS for keys in a KMS alone. It also takes ECDSA in the raw form of IEEE P1363, which is no signature
+    here: nothing that signs images writes it, and one signature should have one form.
     """
     if isinstance(key, ec.EllipticCurvePublicKey):
         algorithms: set[type[hashes.HashAlgorithm]] = {_CURVE_HASHES[key.curve.name], hashes.SHA256}
@@ -86,9 +102,23 @@ def _holds(key: PublicKey, signature: bytes, data: bytes, algorithm: hashes.Hash
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, data, ec.ECDSA(algorithm))
         elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(signature, data, padding.PKCS1v15(), algorithm)
+            return _rsa_holds(key, signature, data, algorithm)
         else:
             key.verify(signature, data)
     except InvalidSignature:
         return False
     return True
+
+
+def _rsa_holds(
+    key: rsa.RSAPublicKey, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm | utils.Prehashed
+) -> bool:
+    """By either scheme (RFC 8017, sections 8.1 and 8.2): a key does not say which it is for. PSS salt of any length."""
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
+    for scheme in (padding.PKCS1v15(), pss):
+        try:
+            key.verify(signature, data, scheme, algorithm)
+        except InvalidSignature:
+            continue
+        return True
+    return False

@@ -23,6 +23,7 @@ from compliance.verify.refusal import RejectedError
 from compliance.verify.trusted_root import TrustedRoot
 
 CERTIFICATE_SIZE_MAX = 64 * 2**10
+_NAME_MAX = 4096
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
@@ -53,7 +54,14 @@ def certificate_signer(certificate: x509.Certificate) -> Signer:
     names = list(_extension(certificate, x509.SubjectAlternativeName))
     if len(names) != 1:
         raise RejectedError(f"a certificate with {len(names)} identities instead of one")
-    return Signer(identity=plain_text(_name(names[0]), 4096), issuer=plain_text(_issuer(certificate), 4096))
+    return Signer(identity=_exact(_name(names[0])), issuer=_exact(_issuer(certificate)))
+
+
+def _exact(text: str) -> str:
+    """`text` if it can be shown as it is: what is compared with a demand must be what a person reads."""
+    if plain_text(text, _NAME_MAX) != text:
+        raise RejectedError("its certificate names somebody in characters that can't be shown as they are")
+    return text
 
 
 def _chain(certificate: x509.Certificate, time: datetime, root: TrustedRoot) -> tuple[x509.Certificate, ...]:

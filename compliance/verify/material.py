@@ -22,14 +22,13 @@ from compliance.formats.plain_text import plain_text
 from compliance.formats.signed_json import read_object
 from compliance.formats.sigstore_bundle import BUNDLE_TYPES, Bundle, LogEntry, read_bundle
 from compliance.model.image import AttachedArtifact, AttachedBlob, AttachmentSource, Image
-from compliance.model.verification import SignatureKind
+from compliance.model.verification import SIGNATURE, SignatureKind
 
 MATERIALS_MAX = 1000
 """Signatures and attestations looked at for one image."""
 CERTIFICATE_SIZE_MAX = 64 * 2**10
 
 _NOT_SUPPORTED = {
-    "application/vnd.in-toto+json": "an in-toto statement that nobody signed",
     "application/jose+json": "a Notary Project signature: not supported",
     "application/cose": "a Notary Project signature: not supported",
 }
@@ -59,6 +58,14 @@ class Material:
     envelope: bytes = field(default=b"", repr=False)
 
     @property
+    def what(self) -> str:
+        """What it is to a demand: SIGNATURE, or its predicate type."""
+        if self.is_signature or self.statement is None:
+            return SIGNATURE
+        stated = plain_text(self.statement.predicate_type)
+        return "" if stated == SIGNATURE else stated
+
+    @property
     def is_signature(self) -> bool:
         """Whether it signs the image; any other statement attests something, and never makes an image look signed."""
         if self.statement is None:
@@ -78,6 +85,8 @@ def materials(image: Image) -> Iterator[Material | Unreadable]:
     """Everything attached to `image` that could be a signature or an attestation, in order, each once."""
     seen: set[tuple[object, ...]] = set()
     for artifact in image.attached:
+        for reason in artifact.unread:
+            yield Unreadable(found_in=f"{artifact.source} {plain_text(artifact.name)}", reason=plain_text(reason))
         for index, blob in enumerate(artifact.blobs):
             same = (blob.descriptor.media_type, blob.content, *sorted(blob.descriptor.annotations.items()))
             if same in seen:
@@ -105,6 +114,8 @@ def _read(artifact: AttachedArtifact, blob: AttachedBlob, found_in: str, image: 
         return _from_simple_signing(blob, found_in)
     if kind == DSSE_LAYER:
         return _from_envelope_layer(blob, found_in)
+    if kind == IN_TOTO:
+        return _from_statement(blob.content, found_in)
     if kind in _NOT_SUPPORTED:
         return Unreadable(found_in=found_in, reason=_NOT_SUPPORTED[kind])
     return None
@@ -186,6 +197,25 @@ def _from_envelope_layer(blob: AttachedBlob, found_in: str) -> Material:
         statement=statement,
         payload=envelope.payload,
         envelope=blob.content,
+    )
+
+
+def _from_statement(content: bytes, found_in: str) -> Material:
+    """A bare statement (buildkit, docs/attestations/attestation-storage.md): in the index, and nobody signed it."""
+    statement = read_statement(content)
+    return Material(
+        kind=SignatureKind.IN_TOTO_UNSIGNED,
+        found_in=found_in,
+        digest=_digest(content),
+        subjects=statement.digests,
+        signatures=(),
+        message=content,
+        message_sha256=hashlib.sha256(content).digest(),
+        certificate=None,
+        log_entries=(),
+        timestamps=(),
+        statement=statement,
+        payload=content,
     )
 
 

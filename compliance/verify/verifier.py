@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-from cryptography import x509
+from itertools import chain
 
 from compliance.errors import ComplianceError, IntegrityError, UsageError
 from compliance.formats.plain_text import plain_text
 from compliance.formats.public_key import (
     PublicKey,
-    digest_signature_holds,
     key_id,
     load_public_key,
-    signature_holds,
-    subject_public_key_info,
-    usable,
 )
 from compliance.model.image import Image
 from compliance.model.verification import (
@@ -32,40 +27,18 @@ from compliance.model.verification import (
     Demand,
     Integrity,
     Signature,
+    SignatureKind,
     Signer,
     Verdict,
     Verification,
 )
-from compliance.verify.certificate import certificate_signer, verify_certificate
 from compliance.verify.material import Material, Unreadable, materials
+from compliance.verify.proof import Means, Proof, prove, subject_of
 from compliance.verify.refusal import NotCheckableError, RejectedError
-from compliance.verify.timestamp import timestamp_time
-from compliance.verify.transparency import Logged, verify_log_entry
+from compliance.verify.trust_policy import TrustedSigner, TrustPolicy, judge
 from compliance.verify.trusted_root import TrustedRoot
 
-__all__ = ["integrity_of", "load_public_key", "verify_image"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trust:
-    """What to check with. `subjects` maps the digests that are this image to what they are."""
-
-    demand: Demand
-    key: PublicKey | None
-    root: TrustedRoot | None
-    ignore_tlog: bool
-    now: datetime
-    subjects: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Proof:
-    """What was proved: who signed, by what log evidence, since when."""
-
-    signer: Signer
-    transparency: str
-    signed_at: datetime | None
-    subject: str
+__all__ = ["integrity_of", "load_public_key", "verify_by_policy", "verify_image"]
 
 
 _NOBODY = Signer()
@@ -78,6 +51,7 @@ class _Judgement:
     signer: Signer = _NOBODY
     transparency: str = "none"
     signed_at: str | None = None
+    accepted_as: tuple[str, ...] = ()
 
 
 def verify_image(
@@ -101,14 +75,42 @@ def verify_image(
     Raises UsageError for a demand that can't be checked, FormatError for a trusted root that is none.
     """
     _check_demand(demand)
-    trust = _Trust(
-        demand=demand,
+    means = Means(
         key=key,
         root=None if trusted_root is None else TrustedRoot(trusted_root),
         ignore_tlog=ignore_tlog,
-        now=now,
         subjects=_subjects(image),
+        keys_only=demand.made and not (demand.identity or demand.identity_regexp),
     )
+    return _verification(image, demand, lambda material: _judge(material, means, demand, now), layers_read=layers_read)
+
+
+def verify_by_policy(
+    image: Image, name: str, policy: TrustPolicy, *, public_root: bytes, now: datetime, layers_read: bool = False
+) -> Verification:
+    """Check everything attached to `image` against what `policy` says of images called `name`.
+
+    `verified` means: by a signer that the policy accepts for this kind of thing. Where it names none, it means
+    only that the cryptography holds for one of its signers, as the reason says. Where no rule names the image,
+    nobody is trusted. `public_root` is the trusted root of signers for whom the policy names none.
+
+    Raises FormatError for a trusted root that is none.
+    """
+    named = policy.signers_for(name)
+    everybody = tuple({signer.name: signer for signers in named.values() for signer in signers}.values())
+    ways = _ways(everybody or tuple(policy.signers.values()), public_root, _subjects(image))
+    found = _verification(
+        image,
+        Demand(by_policy=tuple(named)),
+        lambda material: _judge_by_policy(material, ways, named.get(material.what), now),
+        layers_read=layers_read,
+    )
+    return replace(found, policy=judge(policy, name, found))
+
+
+def _verification(
+    image: Image, demand: Demand, judged: Callable[[Material], _Judgement], *, layers_read: bool
+) -> Verification:
     signatures: list[Signature] = []
     attestations: list[Attestation] = []
     unreadable: list[tuple[str, str]] = []
@@ -116,7 +118,7 @@ def verify_image(
         if isinstance(material, Unreadable):
             unreadable.append((material.found_in, material.reason))
             continue
-        judgement = _judge(material, trust)
+        judgement = _unsigned(material, image) or judged(material)
         if material.is_signature:
             signatures.append(_signature(material, judgement))
         else:
@@ -128,6 +130,18 @@ def verify_image(
         attestations=tuple(attestations),
         unreadable=tuple(unreadable),
     )
+
+
+def _unsigned(material: Material, image: Image) -> _Judgement | None:
+    """The judgement on what nobody signed; None for what has a signature."""
+    if material.kind is not SignatureKind.IN_TOTO_UNSIGNED:
+        return None
+    try:
+        about = f"about {subject_of(material, _subjects(image))}"
+    except RejectedError as error:
+        about = error.reason
+    reason = f"{about}; signed by nobody: a claim of whoever could write where it lies"
+    return _Judgement(verdict=Verdict.UNSIGNED, reason=reason)
 
 
 def integrity_of(image: Image, *, layers_read: bool) -> Integrity:
@@ -182,111 +196,117 @@ def _check_demand(demand: Demand) -> None:
             raise UsageError(f"not a regular expression: {error}", code="regexp-invalid", where=pattern) from None
 
 
-def _judge(material: Material, trust: _Trust) -> _Judgement:
+def _judge(material: Material, means: Means, demand: Demand, now: datetime) -> _Judgement:
     """Prove what can be proved, then hold it against the demand. Whatever hostile bytes raise is a rejection."""
     try:
-        proof = _prove(material, trust)
-        _meet_demand(proof.signer, trust.demand)
-    except RejectedError as error:
-        return _Judgement(verdict=Verdict.INVALID, reason=error.reason, signer=error.signer)
-    except NotCheckableError as error:
-        return _Judgement(verdict=Verdict.UNCHECKED, reason=error.reason)
-    except ComplianceError as error:
-        return _Judgement(verdict=Verdict.INVALID, reason=f"malformed: {error}")
+        proof = prove(material, means)
+        _meet_demand(proof.signer, demand)
     except Exception as error:  # noqa: BLE001
-        # The parsers of ASN.1, X.509 and JSON below raise types that nobody lists.
-        return _Judgement(verdict=Verdict.INVALID, reason=f"malformed: {plain_text(repr(error), 200)}")
+        return _failure(error)
+    reason = _reason(proof, now)
+    if not demand.made and means.key is None:
+        reason += "; no signer was demanded, so this says who signed, not that they may"
+    return _success(proof, reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """One way to prove who signed, and the signers of a policy who are known by it: a key, or a trusted root."""
+
+    means: Means
+    signers: tuple[TrustedSigner, ...]
+
+
+def _ways(signers: Iterable[TrustedSigner], public_root: bytes, subjects: Mapping[str, str]) -> tuple[_Way, ...]:
+    """How to check for each of `signers`; those of one root and one rule about logs share the work."""
+    groups: dict[tuple[bytes, bool, str | None], list[TrustedSigner]] = {}
+    for signer in signers:
+        held = None if signer.key is None else key_id(signer.key)
+        groups.setdefault((signer.trusted_root or public_root, signer.log_required, held), []).append(signer)
+    roots = {root: TrustedRoot(root) for root in {root: None for root, _, _ in groups}}
+    return tuple(
+        _Way(
+            means=Means(
+                key=some[0].key,
+                root=roots[root],
+                ignore_tlog=not log_required,
+                subjects=subjects,
+            ),
+            signers=tuple(some),
+        )
+        for (root, log_required, _), some in groups.items()
+    )
+
+
+def _judge_by_policy(
+    material: Material, ways: tuple[_Way, ...], accepted: tuple[TrustedSigner, ...] | None, now: datetime
+) -> _Judgement:
+    """Who signed, by each way there is, and whether one of `accepted` did; None: the policy asks for no such thing."""
+    keyed = material.certificate is None
+    wanted = {signer.name for signer in accepted or ()}
+    ours = [
+        way
+        for way in ways
+        if (way.means.key is not None) is keyed and (accepted is None or wanted & {one.name for one in way.signers})
+    ]
+    proofs: list[Proof] = []
+    names: dict[str, Proof] = {}
+    failures: list[Exception] = []
+    for way in ours:
+        try:
+            proof = prove(material, way.means)
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+            continue
+        proofs.append(proof)
+        names.update({one.name: proof for one in way.signers if one.name in wanted and one.accepts(proof.signer)})
+    for name, proof in names.items():
+        reason = _reason(proof, now)
+        return replace(_success(proof, reason), accepted_as=(name, *(other for other in names if other != name)))
+    for proof in proofs:
+        reason = _reason(proof, now)
+        if accepted is None:
+            return _success(proof, f"{reason}; the policy names nobody to sign this, so nobody is trusted for it")
+        return _failure(RejectedError(f"{reason}, whom the policy does not accept for this", proof.signer))
+    return _failure(_most_telling(failures) or _no_way(keyed=keyed, asked=accepted is not None))
+
+
+def _most_telling(failures: Iterable[Exception]) -> Exception | None:
+    """The failure that got furthest: who signed is proved; else what could not be checked may be by anybody."""
+    found = list(failures)
+    proved = (error for error in found if isinstance(error, RejectedError) and error.signer != _NOBODY)
+    unknown = (error for error in found if isinstance(error, NotCheckableError))
+    return next(chain(proved, unknown, found), None)
+
+
+def _no_way(*, keyed: bool, asked: bool) -> Exception:
+    made = "it was made with a key" if keyed else "it was made with a certificate"
+    other = "identities" if keyed else "keys"
+    if asked:
+        return RejectedError(f"{made}, and the policy accepts {other} alone for this")
+    return NotCheckableError(f"{made}, and the policy names {other} alone")
+
+
+def _success(proof: Proof, reason: str) -> _Judgement:
     return _Judgement(
         verdict=Verdict.VERIFIED,
-        reason=_reason(proof, trust),
+        reason=reason,
         signer=proof.signer,
         transparency=proof.transparency,
         signed_at=None if proof.signed_at is None else _rfc3339(proof.signed_at),
     )
 
 
-def _prove(material: Material, trust: _Trust) -> _Proof:
-    """The steps of verification (client spec, "Verification"). Raises RejectedError or NotCheckableError."""
-    # 1. It is about this image: for any other digest a good signature means nothing here.
-    subject = next((what for digest, what in trust.subjects.items() if digest in material.subjects), None)
-    if subject is None:
-        raise RejectedError("it is about another image: " + plain_text(", ".join(material.subjects), 200))
-    # 2. What to check it with. A key never stands in for a certificate, nor the other way round.
-    if material.certificate is None:
-        return _prove_by_key(material, trust, subject)
-    return _prove_by_certificate(material, material.certificate, trust, subject)
-
-
-def _prove_by_key(material: Material, trust: _Trust, subject: str) -> _Proof:
-    if trust.key is None:
-        raise NotCheckableError("it was made with a key, and no key was given")
-    # 3. The signature.
-    signature = _good_signature(material, trust.key)
-    signer = Signer(key_id=key_id(trust.key))
-    # 4. The transparency log, which only the user may leave aside.
-    if trust.ignore_tlog:
-        said = "not checked, as asked" if material.log_entries else "none"
-        return _Proof(signer=signer, transparency=said, signed_at=None, subject=subject)
-    if not material.log_entries:
-        raise RejectedError("no transparency log holds it (it counts only when the log is to be ignored)", signer)
-    if trust.root is None:
-        raise NotCheckableError("it is in a transparency log, and no trusted root was given to check that with")
-    verifier = subject_public_key_info(trust.key)
-    times, transparency = _log_evidence(material, signature, verifier, trust.root)
-    return _Proof(signer=signer, transparency=transparency, signed_at=min(times, default=None), subject=subject)
-
-
-def _prove_by_certificate(material: Material, certificate: bytes, trust: _Trust, subject: str) -> _Proof:
-    if trust.root is None:
-        raise NotCheckableError("it was made with a certificate, and no trusted root was given")
-    if trust.demand.made and not (trust.demand.identity or trust.demand.identity_regexp):
-        raise NotCheckableError("it was made with a certificate, and a key was demanded")
-    leaf = x509.load_der_x509_certificate(certificate)
-    # 3. The signature.
-    signature = _good_signature(material, usable(leaf.public_key()))
-    # 4. When it was made, and that a log holds it.
-    if not material.log_entries and not trust.ignore_tlog:
-        raise RejectedError("no transparency log holds it (it counts only when the log is to be ignored)")
-    times, transparency = _log_evidence(material, signature, certificate, trust.root)
-    # 5. The certificate, at each of those times.
-    verify_certificate(leaf, times, trust.root)
-    # 6. To whom it was issued.
-    return _Proof(signer=certificate_signer(leaf), transparency=transparency, signed_at=min(times), subject=subject)
-
-
-def _good_signature(material: Material, key: PublicKey) -> bytes:
-    """The signature that `key` made over the message."""
-    for signature in material.signatures:
-        if material.message is None:
-            holds = digest_signature_holds(key, signature, material.message_sha256)
-        else:
-            holds = signature_holds(key, signature, material.message)
-        if holds:
-            return signature
-    raise RejectedError("its signature does not verify")
-
-
-def _log_evidence(
-    material: Material, signature: bytes, verifier: bytes, root: TrustedRoot
-) -> tuple[tuple[datetime, ...], str]:
-    """All proved times, and the log evidence in words. Every timestamp and every entry there must verify."""
-    if len(set(material.timestamps)) != len(material.timestamps):
-        raise RejectedError("the same timestamp twice")
-    # cosign stamps the signature; for old attestations some versions stamp the whole envelope.
-    stamped = (signature, material.envelope) if material.envelope else (signature,)
-    times = tuple(timestamp_time(token, stamped, root) for token in material.timestamps)
-    logged = Logged(
-        signature=signature,
-        verifier=verifier,
-        keyed=material.certificate is None,
-        message_sha256=material.message_sha256,
-        message=material.message,
-        payload=material.payload,
-        envelope=material.envelope,
-    )
-    found = [verify_log_entry(entry, logged, root, times) for entry in material.log_entries]
-    promised = tuple(evidence.time for evidence in found if evidence.time is not None)
-    return (*times, *promised), "; ".join(evidence.text for evidence in found) or "none"
+def _failure(error: Exception) -> _Judgement:
+    """What an exception on the way says. Those that are not ours are of hostile bytes: nobody lists what the parsers
+    of ASN.1, X.509 and JSON raise."""
+    if isinstance(error, RejectedError):
+        return _Judgement(verdict=Verdict.INVALID, reason=error.reason, signer=error.signer)
+    if isinstance(error, NotCheckableError):
+        return _Judgement(verdict=Verdict.UNCHECKED, reason=error.reason)
+    if isinstance(error, ComplianceError):
+        return _Judgement(verdict=Verdict.INVALID, reason=f"malformed: {error}")
+    return _Judgement(verdict=Verdict.INVALID, reason=f"malformed: {plain_text(repr(error), 200)}")
 
 
 def _meet_demand(signer: Signer, demand: Demand) -> None:
@@ -308,15 +328,11 @@ def _matches(value: str, exact: str | None, regexp: str | None) -> bool:
     return regexp is None or re.search(regexp, value) is not None
 
 
-def _reason(proof: _Proof, trust: _Trust) -> str:
+def _reason(proof: Proof, now: datetime) -> str:
     signer = proof.signer
     who = f"key {signer.key_id}" if signer.key_id is not None else f"{signer.identity} (issuer {signer.issuer})"
-    text = f"about {proof.subject}, signed by {who}"
-    if not trust.demand.made and trust.key is None:
-        text += "; no signer was demanded, so this says who signed, not that they may"
-    if proof.signed_at is not None and proof.signed_at > trust.now:
-        text += "; signed after the time of this assessment"
-    return text
+    later = proof.signed_at is not None and proof.signed_at > now
+    return f"about {proof.subject}, signed by {who}" + ("; signed after the time of this assessment" if later else "")
 
 
 def _rfc3339(time: datetime) -> str:
@@ -333,6 +349,7 @@ def _signature(material: Material, judgement: _Judgement) -> Signature:
         material=material.digest,
         found_in=material.found_in,
         signed_at=judgement.signed_at,
+        accepted_as=judgement.accepted_as,
     )
 
 
@@ -350,4 +367,5 @@ def _attestation(material: Material, judgement: _Judgement) -> Attestation:
         subjects=material.subjects,
         signed_at=judgement.signed_at,
         statement=material.payload,
+        accepted_as=judgement.accepted_as,
     )

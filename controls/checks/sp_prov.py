@@ -2,41 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from compliance.errors import FormatError
+from compliance.formats.predicate_values import counted
+from compliance.formats.provenance import Provenance
+from compliance.formats.verification_results import VERIFICATION_SUMMARY, VerificationSummary
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import Check, Observation, ObservationKind, Outcome, Passed, Severity, Trait
-from compliance.model.verification import Attestation
-from controls.statements import PROVENANCE, attestations, judge_signed, predicate, trusted
+from compliance.model.verification import Attestation, PolicyState, Signer
+from controls.statements import PROVENANCE, attestations, judge_signed, signer_text, trusted, understood
 
 
 def run(evidence: Evidence) -> Outcome:
-    """SLSA provenance of any version about this digest, and the builder it names."""
+    """SLSA provenance of any version about this digest: its builder and source, and the level that is shown."""
     found = attestations(evidence, PROVENANCE)
     outcome = judge_signed(evidence, found, "Build provenance about this digest")
     if not isinstance(outcome, Passed):
         return outcome
-    builders = tuple(_builder(attestation) for attestation in found if trusted(evidence, attestation))
-    return replace(outcome, observations=(*outcome.observations, *builders))
+    told = (seen for attestation in found if trusted(evidence, attestation) for seen in _told(attestation, evidence))
+    return replace(outcome, observations=(*outcome.observations, *told, *_summaries(evidence)))
 
 
-def _builder(attestation: Attestation) -> Observation:
-    """The builder by the statement of a verified attestation: SLSA v1 runDetails.builder, v0.2 builder."""
-    said = predicate(attestation)
+def _told(attestation: Attestation, evidence: Evidence) -> Iterator[Observation]:
+    """What a verified statement says of the build, and how far that reaches."""
     try:
-        place = said.member("runDetails") if said is not None and said.has("runDetails") else said
-        builder = place.member("builder").text("id") if place is not None else None
-    except FormatError:
-        builder = None
-    named = f"names the builder {builder}" if builder else "names no builder"
-    return Observation(
-        summary=f"The verified provenance ({attestation.predicate_type}) {named}; no list of builders was given to "
-        "compare it with.",
-        kind=ObservationKind.SIGNATURE,
-        value=builder,
-        method=attestation.predicate_type,
+        stated = next((one for one in understood(attestation) if isinstance(one, Provenance)), None)
+    except FormatError as error:
+        yield _observation(attestation, f"What the verified provenance says of the build can't be read: {error}.")
+        return
+    if stated is None:
+        return
+    named = f"names the builder {stated.builder}" if stated.builder else "names no builder"
+    yield _observation(
+        attestation,
+        f"The verified provenance {named}; {_compared(attestation, evidence)}.",
+        stated.builder or None,
     )
+    source = stated.source
+    if source is not None:
+        revision = f" at {source.digest}" if source.digest else ", without a revision"
+        yield _observation(attestation, f"It says that the image was built from {source.uri}{revision}.", source.digest)
+    kind = f"The build is of type {stated.build_type or 'not stated'}"
+    inputs = counted(len(stated.dependencies), "input")
+    unpinned = sum(not item.digest for item in stated.dependencies)
+    pinned = f", {unpinned:,} of them without a digest" if unpinned else ""
+    yield _observation(attestation, f"{kind} and names {inputs}{pinned}.", stated.build_type or None)
+    yield _observation(attestation, _level(stated, attestation.signer))
+
+
+def _compared(attestation: Attestation, evidence: Evidence) -> str:
+    """What the trust policy's list of builders says, if there is one for this kind of provenance."""
+    policy = evidence.verification.policy
+    answers = [answer for answer in policy.requirements if answer.builders] if policy is not None else []
+    asked = [answer for answer in answers if attestation.what in answer.what]
+    if not asked:
+        return "no list of builders was given to compare it with"
+    if all(answer.state is PolicyState.HELD and attestation.material in answer.materials for answer in asked):
+        return "that is one whom the trust policy accepts"
+    return "this is not what holds the trust policy's requirement on builders"
+
+
+def _level(stated: Provenance, signer: Signer) -> str:
+    """The SLSA Build level that is shown. Level 1: there is provenance, and it says who built and how. No more.
+
+    For level 2 the builder must be known as hosted and sign itself, for level 3 be known to keep builds apart:
+    neither is in the statement, and only a list of trusted builders can say it.
+    """
+    if not (stated.builder and stated.build_type):
+        return "No SLSA Build level is shown: the provenance does not say who built the image and how."
+    if stated.builder == signer.identity:
+        signed = "; it is signed by the builder that it names"
+    else:
+        signed = f"; it is signed by {signer_text(signer)}, not by the builder that it names"
+    return f"SLSA Build level 1 is shown{signed}; levels 2 and 3 are not claimed without a list of trusted builders."
+
+
+def _summaries(evidence: Evidence) -> Iterator[Observation]:
+    """Levels that a verified summary (VSA) states: its verifier's word, told as that."""
+    for attestation in attestations(evidence, (VERIFICATION_SUMMARY,)):
+        if not trusted(evidence, attestation):
+            continue
+        try:
+            stated = [one for one in understood(attestation) if isinstance(one, VerificationSummary)]
+        except FormatError:
+            continue
+        for one in stated:
+            yield _observation(attestation, f"Verified, by {signer_text(attestation.signer)}: {one.summary}.")
+
+
+def _observation(attestation: Attestation, summary: str, value: str | None = None) -> Observation:
+    return Observation(summary=summary, kind=ObservationKind.SIGNATURE, value=value, method=attestation.predicate_type)
 
 
 CHECK = Check(
@@ -45,11 +102,13 @@ CHECK = Check(
     trait=Trait.SUPPLY,
     severity=Severity.HIGH,
     rationale="Where and how it was built.",
-    looks_at="Attestations found with the image whose predicate type is SLSA provenance and whose subject is the "
-    "image's or its index's digest, verified against the key or identity that was named; the builder they name.",
-    proves="A pass proves that the named signer attested provenance about this digest. Which SLSA level it reaches is "
+    looks_at="Attestations found with the image whose predicate type is SLSA provenance (v0.2 or v1) and whose subject "
+    "is the image's or its index's digest, verified against the key or identity that was named; the builder, source "
+    "and inputs that they name; verified SLSA verification summaries.",
+    proves="A pass proves that the named signer attested provenance about this digest; where that says who built the "
+    "image and how, it is SLSA Build level 1. Builder, source and inputs are what the signer says. Levels 2 and 3 are "
     "not claimed: that takes a list of trusted builders to compare the builder with.",
     remediation="Let the build platform attest SLSA provenance for the digest, and name its identity when assessing.",
     run=run,
-    references=("slsa.dev provenance v1 and v0.2",),
+    references=("slsa.dev provenance v1 and v0.2", "slsa.dev Build track levels"),
 )

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from compliance.errors import FormatError
 from compliance.formats.public_key import (
@@ -39,11 +40,50 @@ def test_ecdsa_goes_with_the_hash_of_the_curve_or_sha256(
     assert by_digest is (algorithm.name == "sha256")
 
 
-def test_rsa_and_ed25519_verify() -> None:
-    big = rsa.generate_private_key(65537, 2048)
-    signature = big.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
-    assert signature_holds(load_public_key(pem(big.public_key())), signature, MESSAGE)
-    assert digest_signature_holds(big.public_key(), signature, hashlib.sha256(MESSAGE).digest())
+@pytest.fixture(scope="module")
+def big() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+_MGF = padding.MGF1(hashes.SHA256())
+
+
+@pytest.mark.parametrize(
+    ("scheme", "algorithm", "fits"),
+    [
+        (padding.PKCS1v15(), hashes.SHA256(), True),
+        (padding.PSS(_MGF, padding.PSS.DIGEST_LENGTH), hashes.SHA256(), True),
+        (padding.PSS(_MGF, padding.PSS.MAX_LENGTH), hashes.SHA256(), True),
+        (padding.PSS(padding.MGF1(hashes.SHA1()), padding.PSS.DIGEST_LENGTH), hashes.SHA256(), False),  # noqa: S303
+        (padding.PKCS1v15(), hashes.SHA512(), False),
+        (padding.PKCS1v15(), hashes.SHA1(), False),  # noqa: S303
+    ],
+    ids=["v1.5", "PSS", "PSS-longest-salt", "PSS-MGF1-SHA1", "v1.5-SHA512", "v1.5-SHA1"],
+)
+def test_rsa_goes_with_sha256_in_either_scheme(
+    big: rsa.RSAPrivateKey, scheme: padding.PSS | padding.PKCS1v15, algorithm: hashes.HashAlgorithm, fits: bool
+) -> None:
+    key = load_public_key(pem(big.public_key()))
+    signature = big.sign(MESSAGE, scheme, algorithm)
+    assert signature_holds(key, signature, MESSAGE) is fits
+    assert digest_signature_holds(key, signature, hashlib.sha256(MESSAGE).digest()) is fits
+    assert not signature_holds(key, signature, MESSAGE + b"!")
+
+
+def test_an_rsa_key_may_be_written_as_pkcs1(big: rsa.RSAPrivateKey) -> None:
+    pkcs1 = big.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+    assert key_id(load_public_key(pkcs1)) == key_id(big.public_key())
+
+
+def test_ecdsa_has_one_form_only() -> None:
+    """DER; the two numbers side by side (IEEE P1363) are no signature, though cosign takes them."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    signature = private.sign(MESSAGE, ec.ECDSA(hashes.SHA256()))
+    raw = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(signature))
+    assert not signature_holds(private.public_key(), raw, MESSAGE)
+
+
+def test_ed25519_verifies() -> None:
     edwards = ed25519.Ed25519PrivateKey.generate()
     assert signature_holds(load_public_key(pem(edwards.public_key())), edwards.sign(MESSAGE), MESSAGE)
     assert not signature_holds(edwards.public_key(), edwards.sign(MESSAGE), b"other")
@@ -73,6 +113,12 @@ def test_no_bytes_are_a_signature_by_accident(signature: bytes) -> None:
 def test_what_is_no_usable_public_key_is_refused(content: bytes) -> None:
     with pytest.raises(FormatError):
         load_public_key(content)
+
+
+def test_a_certificate_or_private_key_in_place_of_a_public_key_is_told_apart() -> None:
+    for what in ("CERTIFICATE", "PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED SIGSTORE PRIVATE KEY"):
+        with pytest.raises(FormatError, match="not a public key — "):
+            load_public_key(f"-----BEGIN {what}-----\nAAAA\n-----END {what}-----\n".encode())
 
 
 def test_a_key_is_named_by_its_subject_public_key_info() -> None:

@@ -49,6 +49,8 @@ def test_a_signature_without_mistakes_verifies() -> None:
         (Mistakes(identity="https://github.com/mallory/demo"), "who is not the demanded signer"),
         (Mistakes(issuer="https://issuer.mallory.test"), "who is not the demanded signer"),
         (Mistakes(stated_issuer="https://issuer.mallory.test"), "does not name one issuer"),
+        (Mistakes(identity=f"{IDENTITY} "), "in characters that can't be shown as they are"),
+        (Mistakes(issuer=f"{ISSUER}\u202e"), "in characters that can't be shown as they are"),
         (Mistakes(usage=ExtendedKeyUsageOID.SERVER_AUTH), "not for code signing"),
         (Mistakes(digital_signature=False), "not for digital signatures"),
         (Mistakes(authority=new_key()), "does not lead to an authority"),
