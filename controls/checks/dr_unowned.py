@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from compliance.model.evidence import Evidence
@@ -18,18 +17,9 @@ from compliance.model.outcome import (
     Trait,
 )
 from controls.observe import count, file_observation, not_wholly_read, once
+from controls.package_places import FOLDER_OWNERS, MAINTAINER_SCRIPT
 from controls.writability import KERNEL, inside
 
-FOLDER_OWNERS = {
-    "npm": "package.json",
-    "gem": ".gemspec",
-    "composer": "composer.json",
-}
-"""Packages that own the folder of the file that states them: purl type to the end of that file's name."""
-_MAINTAINER_SCRIPT = re.compile(
-    r"var/lib/dpkg/info/([a-z0-9][a-z0-9+.-]*)(?::[a-z0-9-]+)?\.(?:(?:pre|post)(?:inst|rm)|config)"
-)
-"""Scripts that dpkg keeps of each package; no list of files names them."""
 _ARCHIVES = (".jar", ".war", ".ear", ".whl", ".pyz", ".dll")
 
 
@@ -43,7 +33,7 @@ def run(evidence: Evidence) -> Outcome:
         entry
         for entry in programs
         if not any(name in owned or inside(name, folders) for name in tree.names(entry))
-        and not ((kept := _MAINTAINER_SCRIPT.fullmatch(entry.path)) and kept[1] in debian)
+        and not ((kept := MAINTAINER_SCRIPT.fullmatch(entry.path)) and kept[1] in debian)
     ]
     if unowned:
         return Failed(observations=(*(_finding(evidence, entry) for entry in unowned), *_gaps(evidence)))

@@ -33,7 +33,7 @@ _ARCHIVES = (Scheme.OCI_ARCHIVE, Scheme.DOCKER_ARCHIVE)
 def run(evidence: Evidence) -> Outcome:
     """The reference the user gave, then the base image by annotation or provenance."""
     reference = evidence.image.reference
-    if reference.scheme is Scheme.DIR:
+    if reference.scheme in (Scheme.DIR, Scheme.ROOTFS_TAR):
         return NotApplicable(reason="a root filesystem is named by a path; it has no manifest with a digest")
     own = {evidence.image.digest, evidence.image.index_digest}
     if reference.digest is None and reference.scheme not in _ARCHIVES:

@@ -12,10 +12,10 @@ from compliance.model.filesystem import FileKind, Unread
 from compliance.model.inventory import Package
 from compliance.model.outcome import Check, Failed, ObservationKind, Passed, Unknown
 from controls.checks.im_fcap import CHECK as IM_FCAP
-from controls.checks.im_fcap import decode
 from controls.checks.im_setuid import CHECK as IM_SETUID
 from controls.checks.im_wwdir import CHECK as IM_WWDIR
 from controls.checks.im_wwfile import CHECK as IM_WWFILE
+from controls.file_capabilities import decode
 from tests.builders.evidence import Node, directory, evidence, file, program, symlink
 
 CUT = (Unread(path="", reason="the layer is cut short", layer=0),)

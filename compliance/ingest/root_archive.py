@@ -1,0 +1,87 @@
+"""A root filesystem as one tar (``rootfs-tar:PATH``), as ``docker export`` writes it: no manifest, config or layers."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO
+
+from compliance.errors import FormatError, SourceError
+from compliance.formats.tar import TarReader
+from compliance.ingest.compression import Inflater
+from compliance.ingest.directory import ROOTFS_TYPE, root_image
+from compliance.ingest.layers import LayerContents, LayerReader
+from compliance.ingest.limits import DEFAULT_LIMITS, Limits
+from compliance.model.image import Image, Layer
+from compliance.model.reference import ImageReference, Platform
+
+_OF_ROOT = frozenset(
+    ".dockerenv bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var".split()  # noqa: SIM905
+)
+"""Names at the top of a root filesystem (filesystem hierarchy standard 3.0), none of which an image archive has."""
+_OF_IMAGE = frozenset(("blobs", "index.json", "manifest.json", "oci-layout", "repositories"))
+
+
+class RootArchive:
+    """A Source without layers: `contents` streams the archive instead of `open_layer`."""
+
+    remote = False
+
+    def __init__(self, reference: ImageReference) -> None:
+        """Raises SourceError (``not-found``) when there is no such file."""
+        self._path = Path(reference.target)
+        self._reference = reference
+        if not self._path.is_file():
+            raise SourceError("no such file", code="not-found", where=reference.target)
+
+    def image(self, platform: Platform | None) -> Image:
+        """See RootDirectory.image."""
+        return root_image(self._reference, platform)
+
+    def open_layer(self, layer: Layer) -> BinaryIO:
+        """Never called: there are no layers."""
+        raise SourceError("a root filesystem has no layers", code="no-layers", where=str(self._reference))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def contents(self, reader: LayerReader) -> LayerContents:
+        """The whole archive as if it were one layer. Raises FormatError, LimitError, SourceError."""
+        try:
+            with self._path.open("rb") as stream:
+                size = self._path.stat().st_size
+                layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=size)
+                return reader.read_root(layer, stream, str(self._reference))
+        except OSError as error:
+            raise SourceError(
+                f"can't read the archive: {error.strerror or error}", code="not-found", where=str(self._path)
+            ) from None
+
+
+def is_root_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Whether the tar at `path` is a root filesystem: the first name that only one of the two has decides.
+
+    Not so for what is no tar, and for names that neither has. Raises LimitError, OSError.
+    """
+    with (
+        path.open("rb") as stream,
+        closing(
+            Inflater(
+                stream,
+                limit=limits.archive_bytes,
+                limit_name="archive_bytes",
+                ratio=limits.inflation_ratio,
+                where=str(path),
+            )
+        ) as inflater,
+    ):
+        try:
+            for count, entry in enumerate(TarReader(inflater)):
+                top = entry.name.removeprefix("./").lstrip("/").partition("/")[0]
+                if top in _OF_ROOT or count >= limits.archive_members:
+                    return top in _OF_ROOT
+                if top in _OF_IMAGE:
+                    return False
+        except FormatError:
+            return False
+    return False
