@@ -58,12 +58,15 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=.*", re.DOTALL)
 @dataclass(slots=True)
 class Command:
     """One simple command: its words without quotes, what it reads from a here-document, the text of its
-    substitutions, and whether the command before it is piped into it."""
+    substitutions, and whether the command before it is piped into it. `line` is that of its first word, from 1."""
 
     words: list[str] = field(default_factory=list)
     here: str = ""
     inner: list[str] = field(default_factory=list)
     piped: bool = False
+    line: int = 1
+    inner_lines: list[int] = field(default_factory=list)
+    here_line: int = 1
 
     @property
     def call(self) -> tuple[str, ...]:
@@ -82,9 +85,11 @@ class Command:
 class _Reader:
     """One pass over shell text."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, line: int = 1) -> None:
         self.text = text
         self.at = 0
+        self.line = line
+        self.counted = 0
         self.found: list[Command] = []
         self.command = Command()
         self.word: str | None = None
@@ -98,6 +103,8 @@ class _Reader:
 
     def _step(self, char: str) -> None:
         """Consume what begins with `char`: at least one character."""
+        if self.word is None and not self.command.words:
+            self.command.line = self._line()
         two = self.text[self.at : self.at + 2]
         if char == "\\":
             if two[1:] != "\n":
@@ -137,6 +144,12 @@ class _Reader:
         else:
             self._add(char)
             self.at += 1
+
+    def _line(self) -> int:
+        """The line of the text that has been reached."""
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.line
 
     def _add(self, text: str) -> None:
         self.word = (self.word or "") + text
@@ -193,6 +206,7 @@ class _Reader:
                 depth += 1 if char == "(" else -1
             place += 2 if char == "\\" and quote != "'" else 1
         self.command.inner.append(self.text[start : place - 1])
+        self.command.inner_lines.append(self._line())
         self._add(self.text[self.at : place])
         self.at = place
 
@@ -200,6 +214,7 @@ class _Reader:
         close = self.text.find("`", self.at + 1)
         close = len(self.text) if close < 0 else close
         self.command.inner.append(self.text[self.at + 1 : close])
+        self.command.inner_lines.append(self._line())
         self._add(self.text[self.at : close + 1])
         self.at = close + 1
 
@@ -215,6 +230,7 @@ class _Reader:
     def _bodies(self) -> None:
         for delimiter, command in self.waiting:
             lines = []
+            command.here_line = self._line()
             while self.at < len(self.text):
                 end = self.text.find("\n", self.at)
                 end = len(self.text) if end < 0 else end
@@ -227,20 +243,21 @@ class _Reader:
         self.waiting = []
 
 
-def shell_commands(text: str, *, depth: int = 0) -> Iterator[Command]:
+def shell_commands(text: str, *, depth: int = 0, line: int = 1) -> Iterator[Command]:
     """Every simple command of `text` with those inside its substitutions, here-documents and ``sh -c`` texts.
 
-    A substitution comes right behind the command that it is part of.
+    A substitution comes right behind the command that it is part of. `text` begins on `line`.
     """
-    for command in _Reader(text).read():
+    for command in _Reader(text, line).read():
         yield command
         if depth >= NESTING_MAX:
             continue
-        for inner in command.inner:
-            yield from shell_commands(inner, depth=depth + 1)
+        for inner, at in zip(command.inner, command.inner_lines, strict=True):
+            yield from shell_commands(inner, depth=depth + 1, line=at)
         given = _shell_input(command)
         if given:
-            yield from shell_commands(given, depth=depth + 1)
+            at = command.here_line if given == command.here else command.line
+            yield from shell_commands(given, depth=depth + 1, line=at)
 
 
 def _shell_input(command: Command) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,15 +66,24 @@ class Library:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """All shared libraries in path order; `roots` is the number of programs that were followed."""
+    """All shared libraries in path order; `roots` is the number of programs that were followed.
+
+    `missing` are the names that a file needs by its headers and that its loader would not find, each with that file.
+    """
 
     libraries: tuple[Library, ...]
     roots: int
+    missing: tuple[tuple[str, FileEntry], ...] = ()
 
 
 def load_closure(evidence: Evidence) -> Closure:
     """What every program of the tree can load."""
     return _Loader(evidence).closure()
+
+
+def closure_of(evidence: Evidence, roots: Iterable[FileEntry]) -> Closure:
+    """What those programs and libraries can load; plugins only where one of them names their file."""
+    return _Loader(evidence).closure_of(tuple(roots))
 
 
 class _Loader:
@@ -88,6 +97,7 @@ class _Loader:
         self.found: dict[int, tuple[Use, str]] = {}
         self.todo: list[tuple[FileEntry, tuple[str, ...], Use]] = []
         self.states: set[tuple[int, tuple[str, ...], Use]] = set()
+        self.missing: dict[tuple[str, int], FileEntry] = {}
         self.hardware: dict[str, list[str]] = {}
         self.multiarch: list[str] = []
         self._gather()
@@ -144,7 +154,18 @@ class _Loader:
             if convention is not None:
                 self._mark(library, Use.POSSIBLY, convention)
         self._drain()
-        self._follow_names()
+        return self._followed(self.programs)
+
+    def closure_of(self, roots: tuple[FileEntry, ...]) -> Closure:
+        for root in roots:
+            self._push(root, (), Use.USED)
+        for name, reason in self._preloaded():
+            self._mark_named(name, Use.USED, reason)
+        self._drain()
+        return self._followed(roots)
+
+    def _followed(self, roots: Sequence[FileEntry]) -> Closure:
+        self._follow_names(roots)
         unused = (Use.UNUSED, "nothing in the image needs or names it")
         return Closure(
             libraries=tuple(
@@ -152,7 +173,8 @@ class _Loader:
                 for entry in sorted(self.libraries.values(), key=lambda entry: entry.path)
                 for use, reason in (self.found.get(entry.inode, unused),)
             ),
-            roots=len(self.programs),
+            roots=len(roots),
+            missing=tuple((name, entry) for (name, _), entry in sorted(self.missing.items())),
         )
 
     def _convention(self, library: FileEntry) -> str | None:
@@ -165,10 +187,10 @@ class _Loader:
             return None
         return "in no folder that a loader searches, so a plugin that is loaded by its path, if at all"
 
-    def _follow_names(self) -> None:
+    def _follow_names(self, roots: Sequence[FileEntry]) -> None:
         """What loaded files name for dlopen, until nothing new is found."""
         done: set[int] = set()
-        todo = [*self.programs, *(self.libraries[inode] for inode in self.found)]
+        todo = [*roots, *(self.libraries[inode] for inode in self.found)]
         while todo:
             for entry in todo:
                 done.add(entry.inode)
@@ -219,6 +241,7 @@ class _Loader:
             for name in elf.needed:
                 place = self._locate(name, entry, own)
                 if place is None:
+                    self.missing.setdefault((name, entry.inode), entry)
                     # Not where the loader looks: one of that name elsewhere may be meant.
                     self._mark_named(name, Use.POSSIBLY, f"{reason}, which would not find it at this place")
                     continue

@@ -135,3 +135,11 @@ def test_the_largest_script_is_read_to_its_end(piece: str) -> None:
     text = (piece * (256 * 1024 // len(piece) + 1))[: 256 * 1024]
     assert isinstance(install_commands(text), tuple | list)
     assert isinstance(install_calls(text), tuple | list)
+
+
+def test_every_command_knows_its_line_inside_substitutions_and_here_documents_too() -> None:
+    text = "# first\na \\\n  b\n\nif c; then\n  d $(e\n  f) `g`\nfi\nsh <<X\n\nh\nX\nsh -c 'i'\n"
+    found = {command.call[0]: command.line for command in shell_commands(text) if command.call}
+    assert {name: found[name] for name in "acdefghi"} == {
+        "a": 2, "c": 5, "d": 6, "e": 6, "f": 7, "g": 7, "h": 11, "i": 13,
+    }  # fmt: skip

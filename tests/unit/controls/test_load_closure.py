@@ -8,7 +8,7 @@ import pytest
 
 from compliance.formats.examine import Examiner
 from compliance.model.image import ImageConfig
-from controls.load_closure import REQUEST, Use, load_closure
+from controls.load_closure import REQUEST, Use, closure_of, load_closure
 from tests.builders import elf as make
 from tests.builders.evidence import Node, evidence, file, program, symlink
 
@@ -167,3 +167,28 @@ def test_a_chain_longer_than_the_stack_is_followed() -> None:
 def test_without_libraries_the_closure_is_empty() -> None:
     seen = evidence({"bin/app": program(make.static_program())}, examiner=EXAMINER)
     assert (load_closure(seen).libraries, load_closure(seen).roots) == ((), 1)
+
+
+def test_the_closure_of_some_programs_is_theirs_alone_and_names_what_is_missing() -> None:
+    seen = evidence(
+        {
+            "bin/app": app("liba.so.1", "libgone.so.1"),
+            "bin/other": app("libb.so.1"),
+            f"{LIB}/liba.so.1": lib("liba.so.1", text=b"\0libc.so.9\0"),
+            f"{LIB}/libb.so.1": lib("libb.so.1"),
+            f"{LIB}/libc.so.9": lib("libc.so.9"),
+            f"{LIB}/gconv/UTF-7.so": file(make.library(None)),
+        },
+        examiner=EXAMINER,
+        requests=(REQUEST,),
+        config=ImageConfig(),
+    )
+    closure = closure_of(seen, [seen.filesystem.entries["bin/app"]])
+    assert {library.entry.path: library.use for library in closure.libraries} == {
+        f"{LIB}/gconv/UTF-7.so": Use.UNUSED,
+        f"{LIB}/liba.so.1": Use.USED,
+        f"{LIB}/libb.so.1": Use.UNUSED,
+        f"{LIB}/libc.so.9": Use.POSSIBLY,
+    }
+    assert [(name, needing.path) for name, needing in closure.missing] == [("libgone.so.1", "bin/app")]
+    assert closure.roots == 1
