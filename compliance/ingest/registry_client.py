@@ -72,6 +72,9 @@ class Fetched:
 class Repository:
     """Reads one repository. Logs in when it is asked to, with what is stored for this host."""
 
+    actions: tuple[str, ...] = ("pull",)
+    """What a token is asked for: it must not be worth more than it is needed for."""
+
     def __init__(self, transport: Transport, host: str, name: str, environment: Mapping[str, str] = os.environ) -> None:
         """`host` and `name` as registry_name parses them: they stand in addresses as they are."""
         self.where = f"{host}/{name}"
@@ -188,15 +191,17 @@ class Repository:
 
         return self._transport.attempt(get)
 
-    def _open(self, url: str, headers: Mapping[str, str]) -> Response:
+    def _open(
+        self, url: str, headers: Mapping[str, str], *, method: str | None = None, content: bytes | None = None
+    ) -> Response:
         """Send, log in if the registry asks for it, and send once more."""
-        response = self._transport.send(url, {**headers, **self._authorization})
+        response = self._transport.send(url, {**headers, **self._authorization}, method=method, content=content)
         if response.status != 401:
             return response
         challenges = parse_challenges(", ".join(response.headers.getlist("WWW-Authenticate")))
         discard(response)
         self._authorization = {"Authorization": self._answer(challenges)}
-        return self._transport.send(url, {**headers, **self._authorization})
+        return self._transport.send(url, {**headers, **self._authorization}, method=method, content=content)
 
     def _answer(self, challenges: tuple[Challenge, ...]) -> str:
         """The Authorization header that a registry asks for. Raises SourceError (``access-denied``)."""
@@ -211,7 +216,7 @@ class Repository:
         return credential.basic
 
     def _token(self, challenge: Challenge, credential: Credential | None) -> str:
-        """A token for pulling here (distribution: token authentication; OAuth 2 with a stored identity token)."""
+        """A token for `actions` here (distribution: token authentication; OAuth 2 with a stored identity token)."""
         realm = challenge.parameters.get("realm", "")
         if not self._may_ask(realm):
             raise self._auth_failed("the registry names a token server that is not asked")
@@ -241,11 +246,11 @@ class Repository:
             return False
 
     def _scope(self, challenge: Challenge) -> str:
-        """What the registry names, if that is pulling only: a token must not be worth more than it is needed for."""
+        """What the registry names, if that is no more than `actions` and all of them."""
         scope = challenge.parameters.get("scope", "")
-        if scope and all(part.rpartition(":")[2] == "pull" for part in scope.split()):
+        if scope and all(set(part.rpartition(":")[2].split(",")) == set(self.actions) for part in scope.split()):
             return scope
-        return f"repository:{self._name}:pull"
+        return f"repository:{self._name}:{','.join(self.actions)}"
 
     def _read_token(self, content: bytes) -> str:
         try:

@@ -85,19 +85,31 @@ class Transport:
         for manager in (self._direct, *self._proxied.values()):
             manager.clear()
 
-    def send(self, url: str, headers: Mapping[str, str], *, form: Mapping[str, str] | None = None) -> Response:
-        """The answer to GET, or to POST with `form`, unread, after redirects.
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        form: Mapping[str, str] | None = None,
+        method: str | None = None,
+        content: bytes | None = None,
+    ) -> Response:
+        """The answer to GET, to POST with `form`, or to `method` with `content`, unread, after redirects.
 
-        Authorization stays with the host it was meant for, a form too. Raises TransientError when there is no
-        answer or one that says to try again, SourceError (``redirect-refused``, ``access-denied``).
+        Authorization stays with the host it was meant for, a form and `content` too. Raises TransientError when
+        there is no answer or one that says to try again, SourceError (``redirect-refused``, ``access-denied``).
         """
+        body = content if form is None else urlencode(form).encode()
+        if form is not None:
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+        method = method or ("GET" if form is None else "POST")
         origin = _origin(url)
         for _ in range(REDIRECTS_MAX + 1):
             elsewhere = _origin(url) != origin
             if elsewhere:
                 headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
             with failures(url):
-                response = self._request(url, headers, form)
+                response = self._request(method, url, headers, body)
             if response.status in TRANSIENT_STATUSES:
                 raise _try_later(response, url)
             if response.status == 401 and elsewhere:  # its challenge is not the registry's: no login is for it
@@ -108,7 +120,7 @@ class Transport:
                 return response
             discard(response)
             target = _joined(url, location)
-            if target is None or form is not None or not self.permits(url, target):
+            if target is None or body is not None or not self.permits(url, target):
                 where = plain_text(_host(target) if target else location, 120)
                 raise SourceError("redirected where nothing may be sent", code="redirect-refused", where=where)
             url = target
@@ -145,7 +157,7 @@ class Transport:
     def speaks_tls(self, host: str) -> bool:
         """Whether `host` answers TLS, with whatever certificate. For loopback, where either is usual."""
         try:
-            discard(self._request(f"https://{host}/v2/", {}, None, connect=PROBE_SECONDS))
+            discard(self._request("GET", f"https://{host}/v2/", {}, None, connect=PROBE_SECONDS))
         except SSLError as error:
             return _is_untrusted(error)
         except _FAILURES:
@@ -154,18 +166,19 @@ class Transport:
 
     def _request(
         self,
+        method: str,
         url: str,
         headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
+        body: bytes | None,
         connect: float | None = None,
     ) -> Response:
         sent = {"User-Agent": "hullmark", "Accept-Encoding": "identity", **headers}
-        if form is not None:
-            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        if body is not None:
+            sent["Content-Length"] = str(len(body))
         return self._manager(url).urlopen(
-            "GET" if form is None else "POST",
+            method,
             url,
-            body=None if form is None else urlencode(form),
+            body=None if body is None else io.BytesIO(body),  # sent piece by piece: one timeout for each, not for all
             headers=sent,
             redirect=False,
             retries=False,

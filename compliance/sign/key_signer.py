@@ -1,4 +1,4 @@
-"""Sign statements with an ECDSA P-256 key, in the form that `cosign verify-attestation --key` reads."""
+"""Sign with a private key in a file, in the form that `cosign verify-attestation --key` reads."""
 
 from __future__ import annotations
 
@@ -8,50 +8,46 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from compliance.errors import SigningError
-from compliance.formats.dsse import IN_TOTO, Envelope, pre_authentication_encoding
-from compliance.formats.public_key import KEY_SIZE_MAX, key_id, public_pem
-from compliance.formats.sigstore_bundle import write_keyed_bundle
+from compliance.errors import FormatError, SigningError
+from compliance.formats.public_key import KEY_SIZE_MAX, PublicKey, usable
+from compliance.sign.cosign_key import decrypt, is_cosign_key
+from compliance.sign.password import password_for
+from compliance.sign.signer import KeySigner
 
-PASSWORD_VARIABLE = "HULLMARK_KEY_PASSWORD"  # noqa: S105
-"""The environment variable that holds the password of an encrypted key."""
-
-GENERATE_PREFIX = "generate:"
-"""Before a path: make a key there unless there is one."""
-
-_COSIGN_MARKERS = (b"ENCRYPTED COSIGN PRIVATE KEY", b"ENCRYPTED SIGSTORE PRIVATE KEY")
+PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
-    """A private key that signs. It is never shown or written again."""
+class SigningKey(KeySigner):
+    """A private key that signs. It is never shown or written again.
 
-    private: ec.EllipticCurvePrivateKey = field(repr=False)
+    All kinds sign deterministically where the cryptographic library can (RFC 6979 for ECDSA), so equal statements
+    give equal bundles. ECDSA and RSA (PKCS #1 v1.5) take SHA-256 whatever their size: cosign 3.1.2 verifies with a
+    key that way unless told otherwise, and PSS not at all.
+    """
+
+    private: PrivateKey = field(repr=False)
 
     @property
-    def public_pem(self) -> bytes:
-        """The public half, for whoever verifies."""
-        return public_pem(self.private.public_key())
+    def public(self) -> PublicKey:
+        """See KeySigner."""
+        return self.private.public_key()
 
-    @property
-    def key_id(self) -> str:
-        """The hex sha256 of the public half's SubjectPublicKeyInfo."""
-        return key_id(self.private.public_key())
-
-
-def signing_key(reference: str) -> SigningKey:
-    """The key of ``--sign-key``: a path, or ``generate:PATH``. Raises SigningError."""
-    if reference.startswith(GENERATE_PREFIX):
-        return load_or_generate(Path(reference.removeprefix(GENERATE_PREFIX)))
-    return load_signing_key(Path(reference))
+    def sign(self, message: bytes) -> bytes:
+        """See KeySigner."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            return self.private.sign(message, _ecdsa())
+        if isinstance(self.private, rsa.RSAPrivateKey):
+            return self.private.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return self.private.sign(message)
 
 
 def load_signing_key(path: Path) -> SigningKey:
-    """Read a PEM private key; the password of an encrypted one comes from HULLMARK_KEY_PASSWORD.
+    """Read a PEM private key: ECDSA on a NIST curve, Ed25519, or RSA; PKCS #8, or cosign's own encrypted form.
 
-    Raises SigningError; for keys in cosign's own encryption and for other kinds than ECDSA P-256 too.
+    The password of an encrypted one comes from HULLMARK_KEY_PASSWORD or is asked for. Raises SigningError.
     """
     try:
         with path.open("rb") as file:
@@ -60,26 +56,24 @@ def load_signing_key(path: Path) -> SigningKey:
         raise SigningError(
             f"the signing key can't be read: {error.strerror}", code="key-unreadable", where=str(path)
         ) from None
-    if any(marker in pem for marker in _COSIGN_MARKERS):
-        raise SigningError(
-            "this key is encrypted in cosign's own form, which is not supported",
-            code="key-unsupported",
-            where=str(path),
-            hint="use a PKCS #8 key, such as --sign-key generate:PATH makes",
-        )
     key = _decode(pem, path)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SigningError(
-            "the signing key is not an ECDSA key on P-256",
-            code="key-unsupported",
-            where=str(path),
-            hint="make one with --sign-key generate:PATH",
-        )
-    return SigningKey(private=key)
+    if isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey):
+        try:
+            usable(key.public_key())
+        except FormatError:
+            pass
+        else:
+            return SigningKey(private=key)
+    raise SigningError(
+        "a signing key of a kind that is not supported",
+        code="key-unsupported",
+        where=str(path),
+        hint="ECDSA on a NIST curve, Ed25519, or RSA of at least 2048 bits; --sign-key generate:PATH makes one",
+    )
 
 
 def load_or_generate(path: Path) -> SigningKey:
-    """The key at `path`; made new where there is none: PKCS #8 PEM with mode 0600, and ``PATH.pub`` beside it.
+    """The key at `path`; made new where there is none: P-256, PKCS #8 PEM with mode 0600, and ``PATH.pub`` beside it.
 
     Nothing is ever overwritten. Raises SigningError, also where ``PATH.pub`` belongs to another key.
     """
@@ -100,18 +94,7 @@ def load_or_generate(path: Path) -> SigningKey:
     return key
 
 
-def sign_statement(statement: bytes, key: SigningKey) -> bytes:
-    """A Sigstore bundle (version 0.3, JSON) with `statement` in a DSSE envelope signed by `key`.
-
-    Equal input gives equal bytes: the signature is deterministic (RFC 6979) where the cryptographic library can.
-    No transparency log holds it, so cosign needs --insecure-ignore-tlog.
-    """
-    signed = pre_authentication_encoding(IN_TOTO, statement)
-    envelope = Envelope(payload_type=IN_TOTO, payload=statement, signatures=(key.private.sign(signed, _algorithm()),))
-    return write_keyed_bundle(envelope, key.private.public_key())
-
-
-def _algorithm() -> ec.ECDSA:
+def _ecdsa() -> ec.ECDSA:
     try:
         return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
     except UnsupportedAlgorithm:
@@ -119,26 +102,20 @@ def _algorithm() -> ec.ECDSA:
 
 
 def _decode(pem: bytes, path: Path) -> object:
-    password = os.environ.get(PASSWORD_VARIABLE)
+    """The key in `pem`. A password is asked for only where the key is encrypted. Raises SigningError."""
     try:
-        return serialization.load_pem_private_key(pem, password.encode() if password else None)
-    except TypeError:
-        # Either it is encrypted and there is no password, or the other way round.
-        if not password:
-            raise SigningError(
-                "the signing key is encrypted",
-                code="key-encrypted",
-                where=str(path),
-                hint=f"set {PASSWORD_VARIABLE}",
-            ) from None
-    except (ValueError, UnsupportedAlgorithm):
+        if is_cosign_key(pem):
+            password = password_for("the password of the signing key", str(path))
+            return serialization.load_der_private_key(decrypt(pem, password, str(path)), None)
+        try:
+            return serialization.load_pem_private_key(pem, None)
+        except TypeError:  # it is encrypted
+            password = password_for("the password of the signing key", str(path))
+            return serialization.load_pem_private_key(pem, password.encode())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise SigningError(
             "not a PEM private key, or the password is wrong", code="key-invalid", where=str(path)
         ) from None
-    try:
-        return serialization.load_pem_private_key(pem, None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise SigningError("not a PEM private key", code="key-invalid", where=str(path)) from None
 
 
 def _create(path: Path, content: bytes, mode: int) -> bool:

@@ -96,6 +96,30 @@ def verify_bundle(
     Raises StoreError where there is no bundle, VerificationError or FormatError where it can't be read safely,
     FormatError for a `key` that is none. All else that is wrong is a finding: ask `BundleReport.demand`.
     """
+    return _checked(directory, key, embedded_files)[0]
+
+
+def read_bundle_files(directory: Path, subject: str) -> Mapping[str, bytes]:
+    """The files of a bundle about the image with digest `subject`, by path, without its manifest.
+
+    They are as the manifest says, agree with each other, and with the bundle's attestations if it has some; their
+    signatures are checked with the key that the bundle brings along. Raises like `verify_bundle`, and
+    VerificationError when anything does not hold or the bundle is about another image.
+    """
+    report, files = _checked(directory, None, None)
+    report.demand()
+    if report.subject != subject:
+        raise VerificationError(
+            f"the evidence bundle is about {plain_text(report.subject, 100)}, not about this image",
+            code="subject-mismatch",
+            where=str(directory),
+        )
+    return files
+
+
+def _checked(
+    directory: Path, key: bytes | None, embedded_files: EmbeddedFiles | None
+) -> tuple[BundleReport, Mapping[str, bytes]]:
     found = _regular_files(directory)
     if MANIFEST not in found:
         raise StoreError(f"no evidence bundle: there is no {MANIFEST}", code="bundle-missing", where=str(directory))
@@ -108,11 +132,12 @@ def verify_bundle(
     check.attestations(public_key)
     check.coverage()
     check.report(embedded_files)
-    return BundleReport(
+    report = BundleReport(
         subject=manifest.subject,
         key_id=None if public_key is None else key_id(public_key),
         findings=tuple(check.findings),
     )
+    return report, check.content
 
 
 class _Check:
@@ -242,6 +267,11 @@ class _Check:
                 self._wrong(REPORT_PDF, f"the {plain_text(name)} embedded in it is another than the one beside it")
                 return
         self._holds(REPORT_PDF, f"the files embedded in it ({len(embedded)}) are those beside it")
+
+    @property
+    def content(self) -> Mapping[str, bytes]:
+        """The files that agree with the manifest, by path."""
+        return self._content
 
     @property
     def wrong(self) -> tuple[Finding, ...]:

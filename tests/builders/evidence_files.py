@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from compliance.sign.key_signer import SigningKey, sign_statement
+from compliance.sign.key_signer import SigningKey
 from compliance.store.evidence_bundle import describe
 from reports.assessment_json import document, render
 from reports.attestation import (
@@ -40,9 +40,9 @@ def signed_files(key: SigningKey, files: dict[str, bytes] | None = None) -> dict
         "svr": verification_result_statement(about),
     }
     for name, statement in statements.items():
-        files[f"attestations/{name}.sigstore.json"] = sign_statement(statement, key)
+        files[f"attestations/{name}.sigstore.json"] = key.sign_statement(statement)
     files["attestations/signing-key.pub"] = key.public_pem
     lines = [describe(path, files[path]) for path in files]
     references = [ReferencedFile(path=line.path, sha256=line.sha256, media_type=line.media_type) for line in lines]
-    files["attestations/reference.sigstore.json"] = sign_statement(reference_statement(about, references), key)
+    files["attestations/reference.sigstore.json"] = key.sign_statement(reference_statement(about, references))
     return files

@@ -19,7 +19,7 @@ _PIECE = 2**14
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request: header names in lower case, `body` of a POST, `port` of the connection's other end."""
+    """A request: header names in lower case, `body` of a POST or PUT, `port` of the connection's other end."""
 
     method: str
     path: str
@@ -68,6 +68,12 @@ class ScriptedRegistry:
                 registry.answer(self)
 
             def do_POST(self) -> None:
+                registry.answer(self)
+
+            def do_HEAD(self) -> None:
+                registry.answer(self)
+
+            def do_PUT(self) -> None:
                 registry.answer(self)
 
             def log_message(self, format: str, *args: object) -> None:
@@ -155,6 +161,8 @@ class ScriptedRegistry:
             request.send_header("Content-Length", str(len(reply.body) if reply.declared is None else reply.declared))
         request.close_connection = reply.declared is not None or not isinstance(reply.body, bytes)
         request.end_headers()
+        if request.command == "HEAD":
+            return
         self._write(request, _cut(reply.body) if isinstance(reply.body, bytes) else reply.body)
 
     def _write(self, request: BaseHTTPRequestHandler, pieces: Iterable[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import stat
 from pathlib import Path
@@ -11,17 +12,14 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from compliance.errors import SigningError
-from compliance.sign.key_signer import (
-    PASSWORD_VARIABLE,
-    SigningKey,
-    load_or_generate,
-    load_signing_key,
-    sign_statement,
-    signing_key,
-)
+from compliance.formats.public_key import load_public_key, signature_holds
+from compliance.sign.key_signer import PrivateKey, SigningKey, load_or_generate, load_signing_key
+from compliance.sign.password import PASSWORD_VARIABLE
+from compliance.sign.reference import open_signer
 
 STATEMENT = b'{"_type":"https://in-toto.io/Statement/v1"}'
 
@@ -31,14 +29,23 @@ def key() -> SigningKey:
     return SigningKey(private=ec.generate_private_key(ec.SECP256R1()))
 
 
-def pkcs8(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, password: bytes | None = None) -> bytes:
+KINDS: dict[str, PrivateKey] = {
+    "p-256": ec.generate_private_key(ec.SECP256R1()),
+    "p-384": ec.generate_private_key(ec.SECP384R1()),
+    "p-521": ec.generate_private_key(ec.SECP521R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+    "rsa": rsa.generate_private_key(65537, 2048),
+}
+
+
+def pkcs8(key: PrivateKeyTypes, password: bytes | None = None) -> bytes:
     cipher = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher)
 
 
 def test_a_bundle_verifies_with_nothing_but_the_public_key(key: SigningKey) -> None:
     """An independent reading: JSON, base64, the PAE by hand, ECDSA of the cryptography package."""
-    bundle = json.loads(sign_statement(STATEMENT, key))
+    bundle = json.loads(key.sign_statement(STATEMENT))
     envelope = bundle["dsseEnvelope"]
     payload = base64.b64decode(envelope["payload"])
     signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
@@ -52,7 +59,7 @@ def test_a_bundle_verifies_with_nothing_but_the_public_key(key: SigningKey) -> N
 
 
 def test_the_format_is_what_cosign_reads(key: SigningKey) -> None:
-    bundle = json.loads(sign_statement(STATEMENT, key))
+    bundle = json.loads(key.sign_statement(STATEMENT))
     spki = key.private.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -69,7 +76,7 @@ def test_sigstore_python_reads_the_envelope_and_the_material(key: SigningKey) ->
     from sigstore import dsse
     from sigstore_models.bundle.v1 import VerificationMaterial
 
-    bundle = json.loads(sign_statement(STATEMENT, key))
+    bundle = json.loads(key.sign_statement(STATEMENT))
     envelope = dsse.Envelope._from_json(json.dumps(bundle["dsseEnvelope"]))
     public = serialization.load_pem_public_key(key.public_pem)
     assert isinstance(public, ec.EllipticCurvePublicKey)
@@ -79,18 +86,60 @@ def test_sigstore_python_reads_the_envelope_and_the_material(key: SigningKey) ->
 
 
 def test_signing_twice_gives_the_same_bytes(key: SigningKey) -> None:
-    assert sign_statement(STATEMENT, key) == sign_statement(STATEMENT, key)
-    assert sign_statement(STATEMENT, key) != sign_statement(STATEMENT + b"\n", key)
+    assert key.sign_statement(STATEMENT) == key.sign_statement(STATEMENT)
+    assert key.sign_statement(STATEMENT) != key.sign_statement(STATEMENT + b"\n")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_signs_as_cosign_verifies_by_default(kind: str) -> None:
+    """SHA-256 whatever the size, RSA with PKCS #1 v1.5, Ed25519 itself: read independently of this project."""
+    key = SigningKey(private=KINDS[kind])
+    bundle = key.sign_statement(STATEMENT)
+    (signature,) = json.loads(bundle)["dsseEnvelope"]["signatures"]
+    signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(STATEMENT), STATEMENT)
+    raw = base64.b64decode(signature["sig"])
+    public = serialization.load_pem_public_key(key.public_pem)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        public.verify(raw, signed, ec.ECDSA(hashes.SHA256()))
+    elif isinstance(public, rsa.RSAPublicKey):
+        public.verify(raw, signed, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        assert isinstance(public, ed25519.Ed25519PublicKey)
+        public.verify(raw, signed)
+    assert signature_holds(load_public_key(key.public_pem), raw, signed)
+    assert key.sign_statement(STATEMENT) == bundle, "not deterministic"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_signer_knows_its_own_signature_and_no_other(kind: str, key: SigningKey) -> None:
+    mine = SigningKey(private=KINDS[kind])
+    bundle = mine.sign_statement(STATEMENT)
+    assert mine.has_signed(bundle, STATEMENT)
+    assert not mine.has_signed(bundle, STATEMENT + b" ")
+    assert mine.has_signed(key.sign_statement(STATEMENT), STATEMENT) is (mine.key_id == key.key_id)
+    damaged = json.loads(bundle)
+    damaged["dsseEnvelope"]["signatures"][0]["sig"] = base64.b64encode(b"0" * 64).decode()
+    assert not mine.has_signed(json.dumps(damaged).encode(), STATEMENT)
+    assert not mine.has_signed(b"{}", STATEMENT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_read_encrypted_too(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(pkcs8(KINDS[kind], b"correct"))
+    monkeypatch.setenv(PASSWORD_VARIABLE, "correct")
+    assert load_signing_key(path).key_id == SigningKey(private=KINDS[kind]).key_id
 
 
 def test_a_key_is_made_once_and_only_the_owner_may_read_it(tmp_path: Path) -> None:
     path = tmp_path / "signing.pem"
-    first = signing_key(f"generate:{path}")
+    first = open_signer(f"generate:{path}")
+    assert isinstance(first, SigningKey)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
     assert (tmp_path / "signing.pem.pub").read_bytes() == first.public_pem
-    again = signing_key(f"generate:{path}")
-    assert again.key_id == first.key_id == signing_key(str(path)).key_id
+    again = open_signer(f"generate:{path}")
+    assert again.name == first.name == open_signer(str(path)).name
 
 
 def test_a_missing_public_key_is_written_again(tmp_path: Path) -> None:
@@ -119,6 +168,7 @@ def test_an_encrypted_key_is_opened_with_the_password_of_the_environment(
     path = tmp_path / "key.pem"
     path.write_bytes(pkcs8(key.private, b"correct"))
     monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(SigningError, match=PASSWORD_VARIABLE):
         load_signing_key(path)
     monkeypatch.setenv(PASSWORD_VARIABLE, "wrong")
@@ -137,11 +187,6 @@ def test_a_password_does_not_get_in_the_way_of_a_plain_key(
     assert load_signing_key(path).key_id == key.key_id
 
 
-def test_a_key_in_cosigns_encryption_is_named_as_such(shared: Path) -> None:
-    with pytest.raises(SigningError, match="cosign's own form"):
-        load_signing_key(shared / "fixtures" / "sigstore" / "keys" / "cosign.key")
-
-
 def test_a_plain_key_of_the_fixtures_signs(shared: Path) -> None:
     keys = shared / "fixtures" / "sigstore" / "keys"
     assert load_signing_key(keys / "plain.key").public_pem == (keys / "plain.pub").read_bytes()
@@ -153,12 +198,13 @@ def test_a_plain_key_of_the_fixtures_signs(shared: Path) -> None:
         b"",
         b"not a key",
         b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-        pkcs8(ed25519.Ed25519PrivateKey.generate()),
-        pkcs8(ec.generate_private_key(ec.SECP384R1())),
+        pkcs8(x25519.X25519PrivateKey.generate()),
+        pkcs8(ec.generate_private_key(ec.SECP256K1())),
+        pkcs8(rsa.generate_private_key(65537, 1024)),  # noqa: S505 - it is to be refused
     ],
-    ids=["empty", "text", "damaged", "ed25519", "p-384"],
+    ids=["empty", "text", "damaged", "x25519", "secp256k1", "rsa-1024"],
 )
-def test_what_is_no_p256_key_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_usable_key_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(content)
     with pytest.raises(SigningError):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from compliance.errors import ComplianceError, FormatError, StoreError, VerificationError
 from compliance.model.verification import Verdict
-from compliance.sign.key_signer import SigningKey, sign_statement
+from compliance.sign.key_signer import SigningKey
 from compliance.store.evidence_bundle import BundleReport, verify_bundle, write_bundle
 from reports.assessment_json import document
 from reports.attestation import results_statement, sbom_statement, verification_result_statement
@@ -135,7 +135,7 @@ def test_without_the_reference_files_are_unproved_not_verified(tmp_path: Path) -
 
 def resigned(name: str, statement: bytes) -> dict[str, bytes]:
     """A bundle in which one attestation, validly signed, says something else than its files."""
-    return {**signed_files(KEY), f"attestations/{name}.sigstore.json": sign_statement(statement, KEY)}
+    return {**signed_files(KEY), f"attestations/{name}.sigstore.json": KEY.sign_statement(statement)}
 
 
 def changed_statement(make: Callable[[], bytes], change: Callable[[dict[str, object]], None]) -> bytes:
