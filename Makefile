@@ -29,9 +29,20 @@ setup-test:
 demo: setup  ## assess the two sample images, write signed evidence, verify it
 	@tools/demo $(if $(EFFECTIVE_TIME),--effective-time $(EFFECTIVE_TIME))
 
+# With `make interop` apart: it needs programs that take minutes to build.
 .PHONY: test
 test: setup-test  ## run the tests
-	$(bin)/python -m pytest $(ARGS)
+	$(bin)/python -m pytest --ignore=tests/interop/cosign $(ARGS)
+
+# The programs come from tools/interop-programs; without one, its tests are skipped (with CI=true they fail).
+.PHONY: interop
+interop: setup-test  ## sign with cosign and verify here, and the other way round, on a Sigstore of its own
+	HULLMARK_TEST_BIN="$${HULLMARK_TEST_BIN:-$(CURDIR)/.interop}" $(bin)/python -m pytest --dist=loadfile tests/interop/cosign $(ARGS)
+
+# Downloads about 2 GB of Debian 12's packages; HULLMARK_CORPUS_DIR keeps them elsewhere.
+.PHONY: corpus
+corpus: setup-test  ## hide Debian's tools in every way: recall and false alarms of the RM-* checks
+	$(bin)/python -m tests.conformance.removed_corpus --cache "$${HULLMARK_CORPUS_DIR:-.corpus}"
 
 .PHONY: lint
 lint: setup-test  ## ruff: rules and format
@@ -71,5 +82,5 @@ bench: setup-test  ## build real images (root), time sbom and assess on them, co
 
 .PHONY: clean
 clean:  ## remove what the targets made, .venv and demo output included
-	rm -rf .venv .demo evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo .corpus .interop evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,14 +5,16 @@ The image is imaginary, but of the shape of an ordinary Debian-based service ima
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from compliance.errors import ExitCode
+from compliance.formats.intoto import write_statement
 from compliance.model.assessment import Assessment, ControlResult, Summary, ToolInfo
 from compliance.model.control import Control, ControlLibrary, ControlStatus, Framework, MappedCheck, Relation
-from compliance.model.evidence import Evidence, Profile, ProfileSource, Variant
+from compliance.model.evidence import Evidence, Profile, ProfileSource, SuppliedReport, Variant
 from compliance.model.filesystem import FileTree, Residue, Unread
 from compliance.model.image import Image, ImageConfig, Layer
 from compliance.model.inventory import Distribution, Inventory, Location, Package
@@ -63,6 +65,9 @@ _SHELLS = (
 )
 
 
+_CLAM = b"----------- SCAN SUMMARY -----------\nEngine version: 1.5.2\nScanned files: 21\nInfected files: 0\n"
+
+
 def _never_run(_: Evidence) -> Outcome:
     raise AssertionError("the renderers run no check")
 
@@ -106,6 +111,9 @@ SP_INTEGRITY = check(
 )
 SP_SIG = check("SP-SIG", "Image signature verifies for an expected identity", Trait.SUPPLY, Severity.CRITICAL)
 SP_SECRET = check("SP-SECRET", "No secrets in layers, config, history or labels", Trait.SUPPLY, Severity.CRITICAL)
+
+
+_UNCOUNTED = {"SP-SIG": "not asked for; --key asks for it"}
 
 
 def file_seen(path: str, summary: str, *, layer: int = 0, **more: object) -> Observation:
@@ -206,7 +214,13 @@ def results() -> tuple[CheckResult, ...]:
         expires="2027-03-31",
     )
     return tuple(
-        CheckResult(check=one, outcome=outcome, waiver=waiver if one.id == waiver.check else None)
+        CheckResult(
+            check=one,
+            outcome=outcome,
+            waiver=waiver if one.id == waiver.check else None,
+            uncounted=_UNCOUNTED.get(one.id),
+            own_severity=Severity.MEDIUM if one is RM_EDITDOC else None,
+        )
         for one, outcome in outcomes
     )
 
@@ -440,6 +454,12 @@ def verification() -> Verification:
                 found_in="referrer sha256:" + "99" * 32,
                 subjects=(DIGEST,),
                 signed_at="2026-10-28T09:14:02Z",
+                statement=write_statement(
+                    name="registry.example.org/payments",
+                    digest=DIGEST,
+                    predicate_type="https://slsa.dev/provenance/v1",
+                    predicate={"runDetails": {"builder": {"id": "https://ci.example.org/builder"}}},
+                ),
             ),
         ),
         unreadable=(("referrer sha256:" + "66" * 32, "a bundle of media type version 0.9 is not understood"),),
@@ -459,6 +479,7 @@ def assessment(*, frameworks: int = 2) -> Assessment:
             verification=verification(),
             profile=Profile(variant=Variant.RUNTIME, source=ProfileSource.DEFAULT),
             assessed_at=MOMENT,
+            supplied=(SuppliedReport(name="clam.log", sha256=hashlib.sha256(_CLAM).hexdigest(), content=_CLAM),),
         ),
         results=found,
         controls=_controls(chosen, frozenset(result.check.id for result in found)),

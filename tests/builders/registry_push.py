@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ class Pusher:
         self._send("PUT", f"{self.url}/v2/{self.name}/manifests/{tag or name}", 201, content, media_type)
         return name
 
+    def get(self, kind: str, reference: str) -> bytes:
+        """What lies there: ``manifests`` by tag or digest, ``blobs`` by digest."""
+        return bytes(self._send("GET", f"{self.url}/v2/{self.name}/{kind}/{reference}", 200).data)
+
     def artifact(
         self,
         blobs: Mapping[str, bytes],
@@ -64,9 +68,23 @@ class Pusher:
             ],
         }
         if subject is not None:
-            found = self._send("GET", f"{self.url}/v2/{self.name}/manifests/{subject}", 200)
-            document["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": len(found.data)}
+            size = len(self.get("manifests", subject))
+            document["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": size}
         return self.manifest(json.dumps(document).encode(), tag=tag)
+
+    def fallback(self, subject: str, artifacts: Sequence[str], artifact_type: str) -> None:
+        """List `artifacts` under the tag that stands for the referrers API (distribution-spec, "Referrers tag")."""
+        manifests = [
+            {
+                "mediaType": OCI_MANIFEST,
+                "digest": name,
+                "size": len(self.get("manifests", name)),
+                "artifactType": artifact_type,
+            }
+            for name in artifacts
+        ]
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}
+        self.manifest(json.dumps(index).encode(), OCI_INDEX, subject.replace(":", "-"))
 
     def layout(self, root: Path) -> None:
         """Everything that index.json lists and what hangs below it, with its tags."""

@@ -6,9 +6,7 @@ import base64
 import datetime
 import ipaddress
 import json
-import os
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -26,17 +24,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import NameOID
 
+from tests.builders.program import program
+
 USER, WORD = "tester", "open-sesame"
 HTPASSWD = "tester:$2b$05$abcdefghijklmnopqrstuutXu9KzOt.1yBoZUeFWoT/914/JfszCO"
 """`USER` and `WORD` as bcrypt has them: the only form that docker-registry reads."""
 
 _START_SECONDS = 20
 _LISTENING = re.compile(rb"(?:listening on 127\.0\.0\.1:|serving on port )(\d+)")
-_HOW = {
-    "docker-registry": "apt-get install docker-registry",
-    "crane": "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
-    "refreg": "go build -C tests/builders/refreg",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +49,6 @@ class Authority:
     ca: Path
     certificate: Path
     key: Path
-
-
-def program(name: str) -> str:
-    """The path of a server's program, in ``HULLMARK_TEST_BIN`` or ``PATH``; a skip without it, a failure in CI."""
-    path = os.environ.get("HULLMARK_TEST_BIN", "") + os.pathsep + os.environ.get("PATH", "")
-    found = shutil.which(name, path=path)
-    if found is None:
-        reason = f"{name} is not installed: {_HOW[name]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""A Sigstore instance in memory: authority, certificate log and Rekor log, with any of them able to be wrong.
+"""A Sigstore instance in memory: authorities, certificate log and Rekor logs, with any of them able to be wrong.
 
-It issues what Fulcio and Rekor v1 would, at a time of its own, so tests can make each mistake by itself.
+It issues what Fulcio, Rekor v1, Rekor v2 and a timestamp authority would, at a time of its own, so tests can make
+each mistake by itself.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 import rfc8785
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from compliance.formats.dsse import IN_TOTO, pre_authentication_encoding
+from tests.builders.timestamp_authority import TimestampAuthority
 
 IDENTITY = "https://github.com/acme/demo/.github/workflows/release.yml@refs/heads/main"
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -61,6 +63,8 @@ class SigstoreInstance:
     def __init__(self) -> None:
         """New keys each time."""
         self.root_key, self.authority_key, self.log_key, self.certificate_log_key = (new_key() for _ in range(4))
+        self.tiles_key = ed25519.Ed25519PrivateKey.generate()
+        self.stamps = TimestampAuthority(START + timedelta(minutes=1))
         self.root = _authority("root", self.root_key, "root", self.root_key, path_length=1)
         self.authority = _authority("issuing", self.authority_key, "root", self.root_key, path_length=0)
 
@@ -70,17 +74,25 @@ class SigstoreInstance:
         chain = [{"rawBytes": _b64(_der(one))} for one in (self.authority, self.root)]
         return {
             "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-            "tlogs": [_log("https://rekor.instance.test", self.log_key, since)],
+            "tlogs": [_log("https://rekor.instance.test", self.log_key, since), self._tiles(since)],
             "ctlogs": [_log("https://ct.instance.test", self.certificate_log_key, since)],
             "certificateAuthorities": [
                 {"uri": "https://fulcio.instance.test", "certChain": {"certificates": chain}, "validFor": since}
+            ],
+            "timestampAuthorities": [
+                {
+                    "subject": {"organization": "", "commonName": "stamps root"},
+                    "uri": "https://stamps.instance.test",
+                    "certChain": {"certificates": [{"rawBytes": _b64(_der(one))} for one in self.stamps.chain]},
+                    "validFor": since,
+                }
             ],
         }
 
     def bundle(self, statement: bytes, mistakes: Mistakes) -> bytes:
         """`statement` signed with a new key and certificate, and logged, as a version 0.3 bundle."""
         key = new_key()
-        certificate = self._certificate(key, mistakes)
+        certificate = self.certificate(key, mistakes)
         signature = key.sign(pre_authentication_encoding(IN_TOTO, statement), _SHA256)
         body: Any = {
             "apiVersion": "0.0.1",
@@ -97,7 +109,7 @@ class SigstoreInstance:
             "mediaType": BUNDLE_TYPE,
             "verificationMaterial": {
                 "certificate": {"rawBytes": _b64(_der(certificate))},
-                "tlogEntries": [self._entry(rfc8785.dumps(body), mistakes)],
+                "tlogEntries": [self.entry(body, mistakes)],
             },
             "dsseEnvelope": {
                 "payload": _b64(statement),
@@ -107,19 +119,19 @@ class SigstoreInstance:
         }
         return json.dumps(value).encode()
 
-    def _entry(self, body: bytes, mistakes: Mistakes) -> dict[str, Any]:
-        """The second leaf of a tree of two, with promise, proof and checkpoint (RFC 6962, section 2.1)."""
+    def entry(self, body: Any, mistakes: Mistakes) -> dict[str, Any]:
+        """What Rekor v1 would answer: the second leaf of a tree of two, with promise, proof and checkpoint."""
+        canonical = rfc8785.dumps(body)
         time = int((START + mistakes.logged_after).timestamp())
         log_id = _hash(_spki(self.log_key))
-        promised: Any = {"body": _b64(body), "integratedTime": time, "logID": log_id.hex(), "logIndex": 7}
-        sibling, leaf = _hash(b"\0first"), _hash(b"\0" + body)
-        root_hash = _hash(b"\1" + sibling + leaf)
-        note = f"rekor.instance.test - 1\n2\n{_b64(root_hash)}\n"
+        promised: Any = {"body": _b64(canonical), "integratedTime": time, "logID": log_id.hex(), "logIndex": 7}
+        proof = _proof(canonical)
+        note = _note(proof, "rekor.instance.test - 1")
         signature = (mistakes.checkpoint_key or self.log_key).sign(note.encode(), _SHA256)
         return {
             "logIndex": "7",
             "logId": {"keyId": _b64(log_id)},
-            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+            "kindVersion": {"kind": body["kind"], "version": body["apiVersion"]},
             "integratedTime": str(time),
             "inclusionPromise": {
                 "signedEntryTimestamp": _b64(
@@ -127,16 +139,44 @@ class SigstoreInstance:
                 )
             },
             "inclusionProof": {
-                "logIndex": "1",
-                "rootHash": _b64(root_hash),
+                **proof,
                 "treeSize": mistakes.tree_size_said,
-                "hashes": [_b64(sibling)],
                 "checkpoint": {"envelope": f"{note}\n\u2014 rekor.instance.test {_b64(log_id[:4] + signature)}\n"},
             },
-            "canonicalizedBody": _b64(body),
+            "canonicalizedBody": _b64(canonical),
         }
 
-    def _certificate(self, key: Key, mistakes: Mistakes) -> x509.Certificate:
+    def tiles_entry(self, body: Any) -> dict[str, Any]:
+        """What Rekor v2 would answer: the second leaf of a tree of two, with proof and checkpoint; it tells no time."""
+        canonical = rfc8785.dumps(body)
+        proof = _proof(canonical)
+        note = _note(proof, _TILES)
+        signature = self.tiles_key.sign(note.encode())
+        return {
+            "logIndex": "1",
+            "logId": {"keyId": _b64(self._tiles_id())},
+            "kindVersion": {"kind": body["kind"], "version": body["apiVersion"]},
+            "inclusionProof": {
+                **proof,
+                "checkpoint": {"envelope": f"{note}\n\u2014 {_TILES} {_b64(self._tiles_id()[:4] + signature)}\n"},
+            },
+            "canonicalizedBody": _b64(canonical),
+        }
+
+    def _tiles(self, since: dict[str, str]) -> dict[str, Any]:
+        key = self.tiles_key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        public = {"rawBytes": _b64(key), "keyDetails": "PKIX_ED25519", "validFor": dict(since)}
+        log_id = {"keyId": _b64(self._tiles_id())}
+        return {"baseUrl": f"https://{_TILES}", "hashAlgorithm": "SHA2_256", "publicKey": public, "logId": log_id}
+
+    def _tiles_id(self) -> bytes:
+        """The name of a key of checkpoints (C2SP signed-note, "Signatures"), uncut."""
+        return _hash(_TILES.encode() + b"\n\x01" + self.tiles_key.public_key().public_bytes_raw())
+
+    def certificate(self, key: Key, mistakes: Mistakes) -> x509.Certificate:
+        """What Fulcio would issue for `key`, valid for ten minutes from `START`."""
         signer = mistakes.authority or self.authority_key
         older = mistakes.stated_issuer or mistakes.issuer
         builder = (
@@ -147,7 +187,7 @@ class SigstoreInstance:
             .serial_number(x509.random_serial_number())
             .not_valid_before(START)
             .not_valid_after(START + timedelta(minutes=10))
-            .add_extension(_key_usage(digital_signature=mistakes.digital_signature), critical=True)
+            .add_extension(key_usage(digital_signature=mistakes.digital_signature), critical=True)
             .add_extension(x509.ExtendedKeyUsage([mistakes.usage]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.authority_key.public_key()), critical=False
@@ -177,6 +217,19 @@ class SigstoreInstance:
 
 
 _PEM = serialization.Encoding.PEM
+_TILES = "tiles.instance.test"
+
+
+def _proof(leaf: bytes) -> dict[str, Any]:
+    """That `leaf` is the second of a tree of two (RFC 6962, section 2.1)."""
+    sibling = _hash(b"\0first")
+    root_hash = _hash(b"\1" + sibling + _hash(b"\0" + leaf))
+    return {"logIndex": "1", "rootHash": _b64(root_hash), "treeSize": "2", "hashes": [_b64(sibling)]}
+
+
+def _note(proof: dict[str, Any], origin: str) -> str:
+    """The text of a checkpoint (C2SP tlog-checkpoint)."""
+    return f"{origin}\n{proof['treeSize']}\n{proof['rootHash']}\n"
 
 
 def _authority(name: str, key: Key, issuer: str, issuer_key: Key, *, path_length: int) -> x509.Certificate:
@@ -192,14 +245,15 @@ def _authority(name: str, key: Key, issuer: str, issuer_key: Key, *, path_length
         .not_valid_before(START - _FOREVER)
         .not_valid_after(START + _FOREVER)
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_key_usage(certificates=True), critical=True)
+        .add_extension(key_usage(certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
 
 
-def _key_usage(*, digital_signature: bool = False, certificates: bool = False) -> x509.KeyUsage:
+def key_usage(*, digital_signature: bool = False, certificates: bool = False) -> x509.KeyUsage:
+    """For signatures, for certificates, or for neither."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=not digital_signature and not certificates,

@@ -14,6 +14,8 @@ from compliance.verify.verifier import load_public_key, verify_image
 from tests.builders.signed_image import found as judged
 from tests.builders.signed_image import image_in_layout, reasons, verdicts
 
+pytestmark = pytest.mark.usefixtures("no_sockets")
+
 WORKFLOW = "https://github.com/acme/demo/.github/workflows/release.yml@refs/heads/main"
 KEYLESS = Demand(identity=WORKFLOW, issuer="http://127.0.0.1:18080/gha")
 MINTED = Demand(identity=WORKFLOW, issuer="https://token.actions.githubusercontent.com")

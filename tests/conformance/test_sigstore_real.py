@@ -31,6 +31,8 @@ from tests.builders.signed_image import (
 )
 from tests.builders.signed_image import found as judged
 
+pytestmark = pytest.mark.usefixtures("no_sockets")
+
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 GENERATOR = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml"
 ACTIONS = "https://token.actions.githubusercontent.com"
