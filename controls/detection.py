@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
+from compliance.formats.examine import UNPACKED
 from compliance.model.evidence import Evidence, ProfileSource, Variant
 from compliance.model.filesystem import ElfFacts, FileEntry, FileFacts, display_path
 from compliance.model.inventory import Package
@@ -253,16 +254,20 @@ class _Search:
     def _content(self, program: Program) -> _Match | None:
         """What the bytes say: markers, applet table, Go build info, libraries it can't be without."""
         facts, elf = program.entry.facts, program.elf
-        if facts is None or elf is None:
+        if facts is None:
             return None
-        told = [*self._marked(facts), *self._applets(facts), *self._go(elf)]
-        if elf.runnable:
-            told.extend(self._linked(program, elf.needed))
+        told = list(self._marked(facts))
+        if elf is not None:
+            told += [*self._applets(facts), *self._go(elf)]
+            if elf.runnable:
+                told.extend(self._linked(program, elf.needed))
         if not told:
             return None
         tools = _unique([tool for _, tool in told])
         method = "; ".join(dict.fromkeys(method for method, _ in told))
-        if elf.runnable:
+        if facts.packer == UNPACKED:
+            method = f"{method}, in what UPX packed"
+        if elf is None or elf.runnable:
             return _Match(tools, self._presence(program), method)
         if elf.problem:
             return _Match(tools, Presence.POSSIBLE, f"{method}, behind damaged headers")
@@ -474,7 +479,7 @@ def _hidden(program: Program, index: _Index) -> str | None:
     facts = program.entry.facts
     if facts is None:
         return None
-    if facts.packer is not None:
+    if facts.packer is not None and facts.packer != UNPACKED:
         return f"is packed ({facts.packer}): what it is shows only when it runs."
     if index.applets and not facts.applets and any(rule.startswith("multi:") for rule in facts.markers):
         return "is many commands in one, and its table of them could not be read."
@@ -497,6 +502,6 @@ def _coverage(evidence: Evidence, sought: Kind, found: Programs) -> Observation:
 
 def _declared(evidence: Evidence) -> str:
     profile = evidence.profile
-    if profile.source is ProfileSource.FLAG:
+    if profile.source in (ProfileSource.FLAG, ProfileSource.FILE):
         return " as asked for"
     return f" by its own, unsigned claim ({profile.declared})" if profile.declared else ""

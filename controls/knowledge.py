@@ -86,14 +86,19 @@ def parse_rules(file: str, content: bytes) -> tuple[MarkerRule, ...]:
     top = _top(file, content, "schema", "rules")
     rules = []
     for part in top.sections("rules"):
-        part.only("id", "minimum", "markers")
+        part.only("id", "in", "minimum", "markers")
         minimum, markers = part.values.get("minimum"), part.values.get("markers")
+        if part.values.get("in", "scripts") != "scripts":
+            raise part.error("must be scripts, or left out for ELF files", "in")
         if not isinstance(minimum, int) or not isinstance(markers, list):
             raise part.error("needs a number 'minimum' and a list 'markers'")
         try:
             rules.append(
                 MarkerRule(
-                    id=part.text("id"), minimum=minimum, markers=tuple(_marker(part, value) for value in markers)
+                    id=part.text("id"),
+                    minimum=minimum,
+                    markers=tuple(_marker(part, value) for value in markers),
+                    scripts="in" in part.values,
                 )
             )
         except ValueError as problem:

@@ -7,10 +7,10 @@ what only sections hold (``.dep-v0``). Damaged headers are told in `ElfFacts.pro
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from compliance.model.filesystem import ElfFacts
+from compliance.model.filesystem import ElfFacts, ElfProtections
 
 MAGIC = b"\x7fELF"
 
@@ -20,14 +20,18 @@ SECTION_HEADERS_MAX = 65_280  # SHN_LORESERVE; beyond it the count is elsewhere
 NOTES_MAX = 256
 STRING_MAX = 4096
 LIST_MAX = 1024
+SYMBOLS_MAX = 65_536
 NOTE_CONTENT_MAX = 64 * 1024
 
 _FILE_TYPES = {1: "relocatable", 2: "executable", 3: "shared", 4: "core"}
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
-_PF_X = 1
+_PT_GNU_STACK, _PT_GNU_RELRO = 0x6474E551, 0x6474E552
+_PF_X, _PF_W = 1, 2
 _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 10, 14, 15, 29
 _DT_FLAGS_1, _DT_AUXILIARY, _DT_FILTER = 0x6FFFFFFB, 0x7FFFFFFD, 0x7FFFFFFF
-_DF_1_PIE = 0x08000000
+_DT_HASH, _DT_SYMTAB, _DT_TEXTREL, _DT_BIND_NOW, _DT_FLAGS, _DT_GNU_HASH = 4, 6, 22, 24, 30, 0x6FFFFEF5
+_DF_TEXTREL, _DF_BIND_NOW = 4, 8
+_DF_1_NOW, _DF_1_PIE = 1, 0x08000000
 _NT_GNU_BUILD_ID = 3
 _NT_FDO_PACKAGING = 0xCAFE1A7E
 
@@ -138,9 +142,16 @@ class _Reading:
 
     def dynamic(self) -> _Dynamic:
         found = _Dynamic()
+        tags = self.tags()
+        if tags:
+            self._interpret(tags, found)
+        return found
+
+    def tags(self) -> list[tuple[int, int]]:
+        """The dynamic section, (tag, value) each."""
+        tags: list[tuple[int, int]] = []
         for _, data in self._segments(_PT_DYNAMIC):
             entry = struct.Struct(self.layout.order + ("qQ" if self.layout.bits == 64 else "iI"))
-            tags: list[tuple[int, int]] = []
             for tag, value in entry.iter_unpack(data[: len(data) // entry.size * entry.size]):
                 if tag == 0:
                     break
@@ -148,9 +159,8 @@ class _Reading:
                     self._wrong("too many dynamic entries")
                     break
                 tags.append((tag, value))
-            self._interpret(tags, found)
             break
-        return found
+        return tags
 
     def _interpret(self, tags: list[tuple[int, int]], found: _Dynamic) -> None:
         first = dict(reversed(tags))
@@ -183,6 +193,11 @@ class _Reading:
         found.soname = next(iter(strings(_DT_SONAME)), None)
         found.rpath = tuple(part for text in strings(_DT_RPATH) if text for part in text.split(":"))
         found.runpath = tuple(part for text in strings(_DT_RUNPATH) if text for part in text.split(":"))
+
+    def raw_notes(self) -> Iterator[bytes]:
+        """The bytes of each segment of notes."""
+        for _, data in self._segments(_PT_NOTE):
+            yield data
 
     def notes(self) -> tuple[str | None, str | None]:
         """Build id (hex) and package note (JSON text)."""
@@ -229,6 +244,121 @@ class _Reading:
             if self.content[here : here + len(name) + 1] == name + b"\0" and start + size <= len(self.content):
                 return self.content[start : start + size]
         return None
+
+
+_STACK_CHECK = b"__stack_chk_fail"
+# Calls that _FORTIFY_SOURCE replaces wherever they are made; those with a known size alone tell nothing when absent.
+_ALWAYS_FORTIFIED = frozenset((b"printf", b"fprintf", b"vprintf", b"vfprintf", b"dprintf", b"syslog", b"vsyslog"))
+_MUSL = ("libc.musl-", "libc.so")
+# Machines on which the loader makes the stack executable for a file that does not say (glibc's stackinfo.h, the
+# kernel's elf_read_implies_exec), and those on which it never does.
+_X86, _ARM, _PPC, _S390, _MIPS, _SPARC = (3, 62), (40,), (20,), (22,), (8,), (2, 43)
+_EXECUTABLE_BY_DEFAULT = frozenset((*_X86, *_ARM, *_PPC, *_S390, *_MIPS, *_SPARC))
+_NOT_EXECUTABLE_BY_DEFAULT = frozenset((21, 50, 183, 243, 258))  # PPC64, IA-64, AArch64, RISC-V, LoongArch
+_GO_NOTES = (b"\x04\0\0\0Go\0\0", b"\0\0\0\x04Go\0\0")  # type 4 of owner Go: the build id
+_RUST_SOURCES = b"/rustc/"
+
+
+def read_protections(content: bytes, layout: Layout | None, facts: ElfFacts) -> ElfProtections | None:
+    """How the program or library that `facts` are of is built; None for other files and damaged headers."""
+    if layout is None or facts.problem is not None or facts.file_type not in ("executable", "shared"):
+        return None
+    reading = _Reading(content, layout)
+    tags = dict(reversed(reading.tags()))
+    kinds = {segment.kind: segment for segment in layout.segments}
+    flags, flags_1 = tags.get(_DT_FLAGS, 0), tags.get(_DT_FLAGS_1, 0)
+    at_once = _DT_BIND_NOW in tags or bool(flags & _DF_BIND_NOW) or bool(flags_1 & _DF_1_NOW)
+    imported = _imports(content, layout, tags) if facts.needed else None
+    stack_protector = None if imported is None else _STACK_CHECK in imported
+    return ElfProtections(
+        pie=layout.file_type == 3 and facts.runnable,
+        relro="none" if _PT_GNU_RELRO not in kinds else "full" if at_once else "partial",
+        executable_stack=_executable_stack(kinds.get(_PT_GNU_STACK), layout.machine),
+        writable_code=any(
+            segment.kind == _PT_LOAD and segment.flags & _PF_X and segment.flags & _PF_W for segment in layout.segments
+        ),
+        text_relocations=_DT_TEXTREL in tags or bool(flags & _DF_TEXTREL),
+        stack_protector=stack_protector,
+        fortified=None if _is_musl(facts) else _fortified(imported),
+        made_by=_made_by(content, reading, facts, sure_c=bool(stack_protector)),
+    )
+
+
+def _executable_stack(stack: Segment | None, machine: int) -> bool | None:
+    if stack is not None:
+        return bool(stack.flags & _PF_X)
+    if machine in _EXECUTABLE_BY_DEFAULT:
+        return True
+    return False if machine in _NOT_EXECUTABLE_BY_DEFAULT else None
+
+
+def _fortified(imported: frozenset[bytes] | None) -> bool | None:
+    if imported is None:
+        return None
+    if any(name.endswith(b"_chk") and name.startswith(b"__") for name in imported):
+        return True
+    return None if imported.isdisjoint(_ALWAYS_FORTIFIED) else False
+
+
+def _is_musl(facts: ElfFacts) -> bool:
+    return any(name.startswith(_MUSL[0]) or name == _MUSL[1] for name in facts.needed)
+
+
+def _made_by(content: bytes, reading: _Reading, facts: ElfFacts, *, sure_c: bool) -> str | None:
+    if any(go in note[:256] for note in reading.raw_notes() for go in _GO_NOTES):
+        return "go"
+    if facts.rust_audit is not None or (not sure_c and _RUST_SOURCES in content):
+        return "rust"
+    return None
+
+
+def _imports(content: bytes, layout: Layout, tags: dict[int, int]) -> frozenset[bytes] | None:
+    """The names of undefined dynamic symbols; None where the symbol table can't be found."""
+    symbols = layout.offset_of(tags.get(_DT_SYMTAB, -1))
+    strings = layout.offset_of(tags.get(_DT_STRTAB, -1))
+    if symbols is None or strings is None:
+        return None
+    wide = layout.bits == 64
+    entry = struct.Struct(layout.order + ("IBBHQQ" if wide else "IIIBBH"))
+    count = _symbol_count(content, layout, tags, symbols, strings, entry.size)
+    if count is None or symbols + count * entry.size > len(content):
+        return None
+    end = min(strings + tags.get(_DT_STRSZ, 0), len(content))
+    section = 3 if wide else 5
+    names: set[bytes] = set()
+    for fields in entry.iter_unpack(content[symbols : symbols + count * entry.size]):
+        start = strings + fields[0]
+        if fields[section] == 0 and start < end:
+            stop = content.find(b"\0", start, min(start + STRING_MAX, end))
+            names.add(content[start:stop] if stop >= 0 else b"")
+    names.discard(b"")
+    return frozenset(names)
+
+
+def _symbol_count(
+    content: bytes, layout: Layout, tags: dict[int, int], symbols: int, strings: int, size: int
+) -> int | None:
+    """How many dynamic symbols there are, or, where a GNU hash table tells it, how many come before the defined ones.
+
+    Nothing else tells the count to a loader; an empty GNU hash table says 1 whatever there is, and then only the
+    string table that linkers put behind the symbols bounds them.
+    """
+
+    def words(tag: int, number: int, skip: int = 0) -> Sequence[int]:
+        at = layout.offset_of(tags.get(tag, -1))
+        if at is None or at + skip + 4 * number > len(content):
+            return ()
+        return struct.unpack_from(f"{layout.order}{number}I", content, at + skip)
+
+    hashed = words(_DT_HASH, 2)
+    if hashed and (layout.bits, layout.machine) not in ((64, 22), (64, 0x9026)):  # 64-bit words on S/390 and Alpha
+        return min(hashed[1], SYMBOLS_MAX)
+    gnu = words(_DT_GNU_HASH, 4)
+    if gnu:
+        buckets, first, bloom, _ = gnu
+        if any(words(_DT_GNU_HASH, min(buckets, SYMBOLS_MAX), 16 + bloom * layout.bits // 8)):
+            return min(first, SYMBOLS_MAX)
+    return min((strings - symbols) // size, SYMBOLS_MAX) if strings > symbols else None
 
 
 def _layout(content: bytes) -> Layout:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from math import log2
 from typing import Protocol
 
-from compliance.formats import go_buildinfo, multicall
-from compliance.formats.elf import MAGIC, Layout, read_elf
+from compliance.formats import go_buildinfo, multicall, upx
+from compliance.formats.elf import MAGIC, Layout, read_elf, read_protections
 from compliance.formats.markers import MarkerRule, MarkerSearch
 from compliance.model.filesystem import ElfFacts, FileFacts
 
@@ -24,8 +24,13 @@ ANY_LIBRARY = "*"
 
 _LIBRARY_SUFFIX = b".so"
 _UPX = b"UPX!"
+_UPX_NAME = "UPX"
+_UPX_HEADER_MAX = 1024
+UNPACKED = "UPX, unpacked"
+"""The packer of a file whose other facts are those of the program inside: nothing of it is hidden."""
 _LIBRARY = re.compile(rb"lib[\w.+-]{1,120}?\.so(?:\.\d{1,9}){0,4}")
 _EXTRA_OFFSETS_MAX = 8192
+_ZIP_START = b"PK\x03\x04"
 _ZIP_END = b"PK\x05\x06"
 _ZIP_END_SIZE_MAX = 22 + 0xFFFF
 
@@ -61,17 +66,48 @@ class Examiner:
     def __init__(self, rules: tuple[MarkerRule, ...]) -> None:
         """`rules` are those of ``controls.knowledge.marker_rules()``."""
         extras = (_LIBRARY_SUFFIX, _UPX, go_buildinfo.MAGIC, multicall.BUSYBOX, multicall.TOYBOX)
-        self._search = MarkerSearch(rules, extras, _EXTRA_OFFSETS_MAX)
+        self._search = MarkerSearch(tuple(rule for rule in rules if not rule.scripts), extras, _EXTRA_OFFSETS_MAX)
+        self._script_search = MarkerSearch(tuple(rule for rule in rules if rule.scripts))
 
     def examine(self, content: bytes) -> FileFacts | None:
         """The facts of one whole file; None for plain data."""
         if content[:2] == b"#!":
-            return FileFacts(shebang=_shebang(content), zip_app=_ends_as_zip(content))
+            markers = self._script_search.search(content).rules
+            return FileFacts(shebang=_shebang(content), markers=markers, zip_app=_zip_directory(content) is not None)
         if content[:4] == MAGIC:
             return self._elf(content)
+        if content[:4] == _ZIP_START:
+            return self._archive(content)
         return None
 
+    def _archive(self, content: bytes) -> FileFacts | None:
+        """What the names in a zip archive tell, which interpreters run as it is."""
+        directory = _zip_directory(content)
+        markers = self._script_search.search(directory).rules if directory is not None else ()
+        return FileFacts(markers=markers, zip_app=True) if markers else None
+
     def _elf(self, content: bytes) -> FileFacts:
+        """The facts of an ELF file; with those of the program inside where it is packed and can be unpacked, one deep.
+
+        What the packed file shows by itself counts too: it may only look packed.
+        """
+        outer, packed = self._plain_elf(content)
+        if outer.packer != _UPX_NAME:
+            return outer
+        places = [offset for offset in packed if offset < _UPX_HEADER_MAX]
+        program = upx.unpack(content, places[0]) if places else None
+        if program is None:
+            return outer
+        inner, _ = self._plain_elf(program)
+        return replace(
+            inner,
+            markers=tuple(sorted({*outer.markers, *inner.markers})),
+            applets=inner.applets or outer.applets,
+            packer=inner.packer or UNPACKED,
+        )
+
+    def _plain_elf(self, content: bytes) -> tuple[FileFacts, tuple[int, ...]]:
+        """The facts of an ELF file as it is, and where the magic of UPX stands in it."""
         elf, layout = read_elf(content)
         found = self._search.search(content)
         libraries, packed, go_info, busybox, toybox = found.offsets
@@ -79,14 +115,14 @@ class Examiner:
         go = go_buildinfo.read_go_buildinfo(content, layout, go_info) if go_info else None
         applets = multicall.busybox_applets(content) if busybox else ()
         applets = applets or (multicall.toybox_commands(content) if toybox else ())
-        if names or go is not None:
-            elf = replace(elf, dlopen_names=names, go=go)
-        return FileFacts(
+        elf = replace(elf, dlopen_names=names, go=go, protections=read_protections(content, layout, elf))
+        facts = FileFacts(
             elf=elf,
             markers=found.rules,
             applets=applets,
             packer=_packer(content, elf, layout, packed),
         )
+        return facts, packed
 
 
 def _places(content: bytes, literal: bytes) -> Iterator[int]:
@@ -104,8 +140,13 @@ def _shebang(content: bytes) -> str:
     return line.strip(b" \t").decode("utf-8", "surrogateescape")
 
 
-def _ends_as_zip(content: bytes) -> bool:
-    return content.rfind(_ZIP_END, max(0, len(content) - _ZIP_END_SIZE_MAX)) >= 0
+def _zip_directory(content: bytes) -> bytes | None:
+    """The bytes that list the members of the zip archive which `content` ends with; None when it ends with none."""
+    end = content.rfind(_ZIP_END, max(0, len(content) - _ZIP_END_SIZE_MAX))
+    if end < 0:
+        return None
+    size = int.from_bytes(content[end + 12 : end + 16], "little")
+    return content[max(0, end - size) : end]
 
 
 def _library_names(content: bytes, offsets: tuple[int, ...], known: set[str]) -> tuple[str, ...]:
@@ -126,10 +167,10 @@ def _library_names(content: bytes, offsets: tuple[int, ...], known: set[str]) ->
     return tuple(sorted(names))
 
 
-def _packer(content: bytes, elf: ElfFacts, layout: Layout | None, upx: tuple[int, ...]) -> str | None:
+def _packer(content: bytes, elf: ElfFacts, layout: Layout | None, places: tuple[int, ...]) -> str | None:
     """``UPX`` by its magic behind the program headers or at the end; ``unknown`` for code that is all noise."""
-    if any(offset < 1024 or offset >= len(content) - 64 for offset in upx):
-        return "UPX"
+    if any(offset < _UPX_HEADER_MAX or offset >= len(content) - 64 for offset in places):
+        return _UPX_NAME
     if layout is None or not elf.runnable or not elf.sections_stripped or elf.needed or len(content) < 4096:
         return None
     return "unknown" if _entropy(content[len(content) // 2 :][:65536]) > 7.8 else None

@@ -8,6 +8,7 @@ everything is known are left out for the rest of a crowded file, so that it cost
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,11 +36,15 @@ class Marker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkerRule:
-    """`id` holds for a file in which at least `minimum` different `markers` are found."""
+    """`id` holds for a file in which at least `minimum` different `markers` are found.
+
+    With `scripts` it is about files that begin with ``#!`` and about zip archives, otherwise about ELF files.
+    """
 
     id: str
     minimum: int
     markers: tuple[Marker, ...]
+    scripts: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError when `minimum` can't be reached, or is reached by nothing."""
@@ -63,17 +68,17 @@ class MarkerSearch:
         literals: dict[bytes, int] = {}
         self._regexes: list[re.Pattern[bytes] | None] = []
         self._meanings: list[list[int]] = []  # literal -> markers it is an alternative of
-        self._rules: list[tuple[str, int, range]] = []
-        for rule in rules:
-            first = len(self._regexes)
-            for number, marker in enumerate(rule.markers, first):
+        self._rules = rules
+        self._rule_of: list[int] = []  # marker -> the place of its rule
+        for place_of_rule, rule in enumerate(rules):
+            for number, marker in enumerate(rule.markers, len(self._regexes)):
+                self._rule_of.append(place_of_rule)
                 self._regexes.append(None if marker.regex is None else re.compile(marker.regex, re.DOTALL))
                 for literal in marker.alternatives:
                     place = literals.setdefault(literal, len(literals))
                     if place == len(self._meanings):
                         self._meanings.append([])
                     self._meanings[place].append(number)
-            self._rules.append((rule.id, rule.minimum, range(first, len(self._regexes))))
         self._extras: dict[int, int] = {}
         for number, extra in enumerate(extras):
             place = literals.setdefault(extra, len(literals))
@@ -102,7 +107,8 @@ class MarkerSearch:
             if len(hits) > CROWDED and base + WINDOW < len(content):
                 open_ = [number for number in automaton.numbers if not self._settled(reading, number)]
                 automaton = _Automaton(self._literals, open_)
-        held = (name for name, minimum, span in self._rules if sum(one in reading.markers for one in span) >= minimum)
+        counts = Counter(self._rule_of[marker] for marker in reading.markers)
+        held = (self._rules[place].id for place, number in counts.items() if number >= self._rules[place].minimum)
         return Found(rules=tuple(sorted(held)), offsets=tuple(tuple(sorted(some)) for some in reading.offsets))
 
     def _take(self, reading: _Reading, literal: int, at: int) -> None:

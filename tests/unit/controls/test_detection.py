@@ -11,6 +11,7 @@ from controls.detection import Detection, Finding, Presence, detect
 from controls.knowledge import marker_rules
 from controls.programs import programs
 from tests.builders import elf as make
+from tests.builders import upx as packs
 from tests.builders.evidence import Node, evidence, file, program, symlink
 
 EXAMINER = Examiner(marker_rules())
@@ -141,25 +142,27 @@ def test_a_name_among_data_says_nothing(path: str) -> None:
 
 
 def test_a_tool_without_content_rules_is_told_by_the_name_of_a_program() -> None:
-    found = only(detect(see({"usr/bin/cmake": program(OTHER)}), "compilers").findings)
-    assert (found.presence, found.method) == (Presence.PRESENT, "file name cmake")
-    assert only(detect(see({"usr/bin/cmake": file(OTHER)}), "compilers").findings).presence is Presence.DORMANT
+    found = only(detect(see({"usr/bin/swupd": program(OTHER)}), "os-package-managers").findings)
+    assert (found.presence, found.method) == (Presence.PRESENT, "file name swupd")
+    assert (
+        only(detect(see({"usr/bin/swupd": file(OTHER)}), "os-package-managers").findings).presence is Presence.DORMANT
+    )
 
 
 def test_a_copy_of_a_tool_told_by_name_is_found_by_its_digest() -> None:
-    files: Files = {"usr/bin/cmake": program(OTHER), "opt/x/innocent": program(OTHER)}
-    found = detect(see(files), "compilers").findings
+    files: Files = {"usr/bin/swupd": program(OTHER), "opt/x/innocent": program(OTHER)}
+    found = detect(see(files), "os-package-managers").findings
     assert [(finding.entry.path, finding.method) for finding in found] == [
-        ("opt/x/innocent", "same content as /usr/bin/cmake"),
-        ("usr/bin/cmake", "file name cmake"),
+        ("opt/x/innocent", "same content as /usr/bin/swupd"),
+        ("usr/bin/swupd", "file name swupd"),
     ]
 
 
 def test_a_changed_copy_is_found_by_its_build_id() -> None:
-    one = make.program(b"cmake", build_id=b"b" * 20)
-    other = make.program(b"cmake stripped", build_id=b"b" * 20)
-    found = detect(see({"usr/bin/cmake": program(one), "opt/x": program(other)}), "compilers").findings
-    assert [finding.method for finding in found] == ["same build id as /usr/bin/cmake", "file name cmake"]
+    one = make.program(b"swupd", build_id=b"b" * 20)
+    other = make.program(b"swupd stripped", build_id=b"b" * 20)
+    found = detect(see({"usr/bin/swupd": program(one), "opt/x": program(other)}), "os-package-managers").findings
+    assert [finding.method for finding in found] == ["same build id as /usr/bin/swupd", "file name swupd"]
 
 
 @pytest.mark.parametrize("name", ["as", "ld", "go", "ar"])
@@ -227,6 +230,23 @@ def test_a_packed_program_is_not_judged() -> None:
     found: Detection = detect(see({"bin/app": program(make.static_program(b"UPX!" + bytes(100)))}), "shells")
     assert found.findings == ()
     assert "UPX" in found.unjudged[0].summary
+
+
+def test_a_packed_program_that_can_be_unpacked_is_judged_by_what_is_inside() -> None:
+    inside = make.program(ASH + b"text " * 1000, needed=("libc.so.6",))
+    content = packs.pack(inside, 14, packs.lzma_block)
+    found = only(shells({"opt/app/helper": program(content)}))
+    assert (found.presence, found.tools) == (Presence.PRESENT, ("dash",))
+    assert found.method == "content markers shell:ash, in what UPX packed"
+    harmless = packs.pack(make.program(b"text " * 1000, needed=("libc.so.6",)), 14, packs.lzma_block)
+    assert detect(see({"opt/app/helper": program(harmless)}), "shells").unjudged == ()
+
+
+def test_a_script_that_hands_its_work_to_a_tool_is_that_tool() -> None:
+    script = "#!/usr/bin/python3\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+    files: Files = {"opt/x/installer": program(script), "opt/x/other": program("#!/bin/sh\npip install x\n")}
+    found = only(detect(see(files), "language-package-managers").findings)
+    assert (found.entry.path, found.tools, found.presence) == ("opt/x/installer", ("pip",), Presence.PRESENT)
 
 
 def test_a_multi_call_binary_without_a_readable_table_is_not_judged() -> None:

@@ -32,6 +32,12 @@ KINDS = (
 )
 SORTS = ("docs", "debug-symbols", "caches", "libraries", "development-residue")
 RULES = frozenset({"shell:one", "shell:two"})
+# What may follow a literal so that the expression at it matches.
+TAILS = (
+    b"", b"1", b"1.2", b"LEGACY KSH", b"46", b" %s", b"tools.", b" ", b" import BPF", b"MainGenericCompiler",
+    b"/opt/ghc/bin/ghc-9.0\" --interactive", b"v2/ui.", b"v3/cli",
+    b"v2/internal/action.InitBindings",
+)  # fmt: skip
 
 
 def tools(text: str) -> Kind:
@@ -72,7 +78,7 @@ def test_every_expression_matches_something_that_begins_with_its_literal() -> No
         for marker in rule.markers:
             if marker.regex is not None:
                 for literal in marker.alternatives:
-                    some = (literal + tail for tail in (b"", b"1", b"1.2", b"LEGACY KSH", b"46", b" %s", b"tools."))
+                    some = (literal + tail for tail in TAILS)
                     search = MarkerSearch((type(rule)(id="x", minimum=1, markers=(marker,)),))
                     assert any(search.search(one).rules for one in some), (rule.id, marker.regex)
 
@@ -110,6 +116,7 @@ def test_a_mistake_in_a_kind_is_named(text: str, said: str) -> None:
         ("- {id: a, minimum: 1, markers: [5]}", "not a text"),
         ("- {id: a, minimum: 1, markers: [ab€]}", "above 127"),
         ("- {id: a, minimum: x, markers: [abc]}", "number"),
+        ("- {id: a, in: libraries, minimum: 1, markers: [abc]}", "scripts"),
         ("- {id: a, minimum: 1, markers: [abc]}\n- {id: a, minimum: 1, markers: [abd]}", "twice"),
     ],
 )

@@ -1,14 +1,18 @@
 """One reading of a file: scripts, ELF files, names for dlopen, multi-call tables, packers, plain data."""
 
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from compliance.formats.examine import ANY_LIBRARY, DLOPEN_NAMES_MAX, SHEBANG_MAX, Examiner
+from compliance.formats.examine import ANY_LIBRARY, DLOPEN_NAMES_MAX, SHEBANG_MAX, UNPACKED, Examiner
+from compliance.formats.markers import Marker, MarkerRule
 from compliance.formats.multicall import busybox_applets, toybox_commands
 from compliance.model.filesystem import ElfFacts, FileFacts
 from tests.builders import elf as make
+from tests.builders import upx as packs
 
 EXAMINER = Examiner(())
 APPLETS = (b"[", b"[[", b"ash", b"awk", b"cat", b"ls", b"sh", b"vi", b"wget")
@@ -115,3 +119,61 @@ def test_a_real_program_is_not_packed(path: str) -> None:
     facts = EXAMINER.examine(Path(path).read_bytes())
     assert facts is not None
     assert facts.packer is None
+
+
+PIP = MarkerRule(id="pip", minimum=1, markers=(Marker(alternatives=(b"pip/_internal/cli/main.py",)),), scripts=True)
+ASH = MarkerRule(id="ash", minimum=1, markers=(Marker(alternatives=(b"PS1=$ ",)),))
+WITH_RULES = Examiner((PIP, ASH))
+
+
+def zipped(*names: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"PS1=$ ")
+    return stream.getvalue()
+
+
+def test_rules_for_scripts_are_for_scripts_and_others_for_elf_files() -> None:
+    both = b"pip/_internal/cli/main.py PS1=$ "
+    script, program = WITH_RULES.examine(b"#!/bin/sh\n" + both), WITH_RULES.examine(make.program(both))
+    assert [facts.markers for facts in (script, program) if facts is not None] == [("pip",), ("ash",)]
+
+
+def test_the_names_in_a_zip_archive_tell_an_application_and_its_contents_do_not() -> None:
+    archive = zipped("pip/_internal/cli/main.py", "pip/__main__.py")
+    assert WITH_RULES.examine(archive) == FileFacts(markers=("pip",), zip_app=True)
+    assert WITH_RULES.examine(zipped("app/pip.py")) is None
+    assert WITH_RULES.examine(archive[:-22]) is None
+    assert WITH_RULES.examine(b"#!/usr/bin/python3\n" + archive) == FileFacts(
+        shebang="/usr/bin/python3", markers=("pip",), zip_app=True
+    )
+
+
+def test_a_directory_that_claims_to_be_larger_than_the_archive_is_read_from_its_start() -> None:
+    archive = bytearray(zipped("pip/_internal/cli/main.py"))
+    archive[-10:-6] = b"\xff" * 4
+    assert WITH_RULES.examine(bytes(archive)) == FileFacts(markers=("pip",), zip_app=True)
+
+
+def test_a_program_packed_with_upx_is_read_as_the_program_inside() -> None:
+    inside = make.program(b"\0PS1=$ \0" + b"text " * 1000, needed=("libc.so.6",))
+    facts = WITH_RULES.examine(packs.pack(inside, 14, packs.lzma_block))
+    assert facts is not None
+    assert facts.elf is not None
+    assert (facts.markers, facts.packer, facts.elf.needed) == (("ash",), UNPACKED, ("libc.so.6",))
+
+
+def test_what_a_packed_program_shows_by_itself_counts_too() -> None:
+    inside = make.program(b"text " * 1000, needed=("libc.so.6",))
+    facts = WITH_RULES.examine(packs.pack(inside, 14, packs.lzma_block) + b"\0PS1=$ \0")
+    assert facts is not None
+    assert (facts.markers, facts.packer) == (("ash",), UNPACKED)
+
+
+def test_a_program_packed_twice_stays_hidden() -> None:
+    inside = make.program(b"text " * 1000, needed=("libc.so.6",))
+    outer = packs.pack(inside, 14, packs.lzma_block)
+    facts = WITH_RULES.examine(packs.pack(outer + bytes(5000), 14, packs.lzma_block))
+    assert facts is not None
+    assert facts.packer == "UPX"
