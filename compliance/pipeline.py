@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +19,23 @@ from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.source import open_source, parse_reference
-from compliance.model.evidence import Evidence, Profile, ProfileSource, Variant
+from compliance.model.evidence import Evidence, Profile, ProfileSource, SuppliedReport, Variant
 from compliance.model.image import Image, ImageConfig
 from compliance.model.outcome import Severity
-from compliance.model.reference import Platform
+from compliance.model.reference import ImageReference, Platform, Scheme
 from compliance.model.request import ContentRequest
 
 if TYPE_CHECKING:
     from compliance.formats.sbom_document import SbomDocument
+    from compliance.formats.secrets import SecretSearch
+    from compliance.model.advice import CompatibilityAdvice
     from compliance.model.assessment import Assessment, ToolInfo
+    from compliance.model.drift import Drift
     from compliance.model.verification import Verification
-    from compliance.sign.key_signer import SigningKey
+    from compliance.sign.image_attestations import Attached
+    from compliance.sign.signer import Signer
+    from compliance.verify.trust_policy import TrustPolicy
+    from controls.profile import CheckProfile
     from reports.document import Document
 
 TOOL = "hullmark"
@@ -40,7 +46,7 @@ class Trust:
     """What signatures are verified against. Nothing given: nothing is demanded and nothing is trusted.
 
     `key` is a public key as PEM, `trusted_root` a Sigstore trusted_root.json; `allow_no_log` lets a key verify
-    a signature that no transparency log holds.
+    a signature that no transparency log holds. A `policy`, read from `policy_file`, takes the place of all others.
     """
 
     key: bytes | None = None
@@ -50,17 +56,27 @@ class Trust:
     issuer_regexp: str | None = None
     trusted_root: bytes | None = None
     allow_no_log: bool = False
+    policy: TrustPolicy | None = None
+    policy_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to assess. `now` is the run's single clock; `effective` replaces it in every output if given."""
+    """How to assess. `now` is the run's single clock; `effective` replaces it in every output if given.
+
+    A `profile` of the user's takes the place of that of the `variant`. `baseline` is the reference of an image to
+    compare with, `approved_bases` references or digests of base images.
+    """
 
     platform: Platform | None = None
     variant: Variant | None = None
+    profile: CheckProfile | None = None
     frameworks: tuple[str, ...] | None = None
     trust: Trust = Trust()
     fail_on: Severity = Severity.HIGH
+    baseline: str | None = None
+    approved_bases: tuple[str, ...] = ()
+    supplied: tuple[SuppliedReport, ...] = ()
     now: datetime
     effective: datetime | None = None
     limits: Limits = DEFAULT_LIMITS
@@ -99,12 +115,24 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
     from compliance.evaluate.rollup import roll_up, summarise
     from compliance.evaluate.runner import run_checks
     from compliance.model.assessment import Assessment
+    from controls.asking import asked_for
     from controls.loader import load_library
+    from controls.profile import shipped_profile
     from controls.registry import CHECKS
 
+    _demand_current_policy(options)
     library = load_library(options.frameworks)
-    evidence = gather(reference, options, watcher, [request for check in CHECKS for request in check.requests])
-    results = run_checks(CHECKS, evidence)
+    requests = [request for check in CHECKS for request in check.requests]
+    evidence = _with_policy(gather(reference, options, watcher, requests), options)
+    if options.baseline is not None:
+        from controls.drift import with_baseline
+
+        evidence = with_baseline(evidence, gather(options.baseline, options, watcher, requests))
+    profile = options.profile or shipped_profile(evidence.profile.variant)
+    evidence = replace(evidence, profile=replace(evidence.profile, name=profile.id, ages=profile.ages))
+    asked = asked_for(evidence, baseline=options.baseline is not None)
+    checks = profile.weighed(CHECKS)
+    results = profile.marked(run_checks(checks, evidence), CHECKS, asked)
     moment = options.effective or options.now
     return Assessment(
         evidence=evidence,
@@ -112,11 +140,64 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
         controls=roll_up(library, results),
         library=library,
         tool=_tool(library.digest),
-        summary=summarise(results, options.fail_on, CHECKS),
+        summary=summarise(
+            results, options.fail_on, profile.counted(checks, asked), policy=evidence.verification.policy
+        ),
         started=moment,
         finished=moment,
         effective=moment,
     )
+
+
+def _with_policy(evidence: Evidence, options: Options) -> Evidence:
+    """`evidence` with the user's reports, and with what the user's lists name, looked up."""
+    evidence = replace(evidence, supplied=options.supplied)
+    if not options.approved_bases:
+        return evidence
+    from compliance.ingest.approved_bases import approved_base
+
+    found = (
+        approved_base(named, evidence.image, limits=options.limits, registry=options.registry)
+        for named in options.approved_bases
+    )
+    return replace(evidence, approved_bases=tuple(found))
+
+
+def compare(before: str, after: str, options: Options, watcher: Watcher | None = None) -> Drift:
+    """What changed from one image to another. Raises ComplianceError when one can't be read.
+
+    Both are read as for an assessment, so that layers which one has read come from the cache.
+    """
+    from controls.drift import compare as compare_evidence
+    from controls.registry import CHECKS
+
+    requests = [request for check in CHECKS for request in check.requests]
+    first, second = (gather(reference, options, watcher, requests) for reference in (before, after))
+    return compare_evidence(first, second)
+
+
+def advise(
+    reference: str,
+    options: Options,
+    watcher: Watcher | None = None,
+    *,
+    to: str | None = None,
+    dockerfile: bytes | None = None,
+    dockerfile_name: str | None = None,
+) -> tuple[CompatibilityAdvice, tuple[Image, ...]]:
+    """What breaks when the image moves to a hardened runtime, `to` another image if named; and the images read.
+
+    `dockerfile` is the text that the image was built from. Raises ComplianceError when one can't be read.
+    """
+    from compliance.formats.dockerfile import parse_dockerfile
+    from controls.advice import REQUESTS
+    from controls.advice import advise as advise_evidence
+
+    parsed = parse_dockerfile(dockerfile) if dockerfile is not None else None
+    evidence = gather(reference, options, watcher, REQUESTS)
+    target = gather(to, options, watcher, REQUESTS) if to is not None else None
+    advice = advise_evidence(evidence, target=target, dockerfile=parsed, dockerfile_name=dockerfile_name)
+    return advice, (evidence.image, *((target.image,) if target is not None else ()))
 
 
 def gather(
@@ -141,12 +222,13 @@ def gather(
     try:
         image = source.image(options.platform)
         watcher.stage(Stage(name="reading layers", total=sum(layer.size for layer in image.layers)))
-        examiner, rules = _examiner(reads)
+        examiner, secrets, rules = _examiner(reads)
         reading = Reading(
             requests=wanted if reads is Reads.INVENTORY else (*wanted, *_implied(image.config)),
             examiner=examiner,
             reads=reads,
             rules=rules,
+            secrets=secrets,
             limits=options.limits,
             progress=watcher.advance,
             cache=options.cache,
@@ -159,28 +241,29 @@ def gather(
     watcher.stage(Stage(name="verifying signatures"))
     verification = verify(image, options, layers_read=True)
     watcher.stage(Stage(name="checking"))
-    declared = declared_profile(image)
-    asked = options.variant
+    variant = options.profile.variant if options.profile is not None else options.variant
+    said_by = ProfileSource.FLAG if options.profile is None else ProfileSource.FILE
     return Evidence(
         image=image,
         filesystem=tree,
         inventory=inventory,
         verification=verification,
-        profile=declared if asked is None else Profile(variant=asked, source=ProfileSource.FLAG),
+        profile=declared_profile(image) if variant is None else Profile(variant=variant, source=said_by),
         assessed_at=options.effective or options.now,
     )
 
 
-def _examiner(reads: Reads) -> tuple[Examines, str]:
-    """What looks into programs, and what identifies its rules."""
+def _examiner(reads: Reads) -> tuple[Examines, SecretSearch | None, str]:
+    """What looks into programs, what looks for secrets in every file, and what identifies the rules of both."""
     from compliance.formats.examine import Examiner, PackageExaminer
 
     if reads is Reads.INVENTORY:
-        return PackageExaminer(), ""
+        return PackageExaminer(), None, ""
     from controls.knowledge import marker_rules
+    from controls.secret_rules import secret_knowledge, secret_search
 
     rules = marker_rules()
-    return Examiner(rules), repr(rules)
+    return Examiner(rules), secret_search(), repr((rules, secret_knowledge().rules))
 
 
 def open_image(reference: str, options: Options) -> Image:
@@ -196,8 +279,11 @@ def verify(image: Image, options: Options, *, layers_read: bool = False) -> Veri
     """Verify what is attached to `image` against `options.trust`, offline.
 
     Without a trusted root of the user's that of the public Sigstore instance is taken, as shipped with the
-    sigstore library. `layers_read` says that every layer's digests have been compared.
+    sigstore library. `layers_read` says that every layer's digests have been compared. Raises PolicyError for a
+    policy that has expired.
     """
+    if options.trust.policy is not None:
+        return _verify_by_policy(image, options.trust.policy, options, layers_read=layers_read)
     from compliance.formats.public_key import key_id, load_public_key
     from compliance.model.verification import Demand
     from compliance.verify.verifier import verify_image
@@ -220,6 +306,43 @@ def verify(image: Image, options: Options, *, layers_read: bool = False) -> Veri
         ignore_tlog=trust.allow_no_log,
         now=options.effective or options.now,
     )
+
+
+def _verify_by_policy(image: Image, policy: TrustPolicy, options: Options, *, layers_read: bool) -> Verification:
+    from compliance.verify.trusted_root import embedded_trusted_root
+    from compliance.verify.verifier import verify_by_policy
+
+    _demand_current_policy(options)
+    return verify_by_policy(
+        image,
+        policy_name(image.reference),
+        policy,
+        public_root=embedded_trusted_root(),
+        layers_read=layers_read,
+        now=options.effective or options.now,
+    )
+
+
+def _demand_current_policy(options: Options) -> None:
+    """Raise PolicyError for a policy that has expired at the effective time."""
+    if options.trust.policy is not None:
+        options.trust.policy.demand_current(options.trust.policy_file, options.effective or options.now)
+
+
+def policy_name(reference: ImageReference) -> str:
+    """What a trust policy calls the image: ``REGISTRY/REPOSITORY:TAG``, and ``SCHEME:PATH`` for files, as typed."""
+    from compliance.errors import UsageError
+    from compliance.ingest.registry_name import parse_name
+
+    tag = f":{reference.tag}" if reference.tag else ""
+    if reference.scheme is Scheme.REGISTRY:
+        return f"{reference.target}{tag}"
+    if reference.scheme in (Scheme.DOCKER, Scheme.PODMAN):
+        try:
+            return policy_name(parse_name(f"{reference.target}{tag}"))
+        except UsageError:  # an engine also knows images by their ids
+            pass
+    return f"{reference.scheme}:{reference.target}{tag}"
 
 
 def _trusted_root(image: Image, trust: Trust) -> bytes | None:
@@ -312,7 +435,7 @@ def report_pdf(document: Document, files: Mapping[str, bytes]) -> bytes:
     return render(document, attachments=files)
 
 
-def evidence_files(assessment: Assessment, signer: SigningKey | None) -> Mapping[str, bytes]:
+def evidence_files(assessment: Assessment, signer: Signer | None) -> Mapping[str, bytes]:
     """The files of an evidence bundle by path, without its manifest.
 
     The PDF carries the machine-readable files inside it. With a `signer` there are attestations about the image
@@ -331,12 +454,12 @@ def evidence_files(assessment: Assessment, signer: SigningKey | None) -> Mapping
         files[FORMATS[name].file_name] = FORMATS[name].render(shape)
     files[FORMATS["pdf"].file_name] = report_pdf(shape, files)
     if signer is not None:
-        files.update(_attestations(shape, files, signer))
+        files.update(_attestations(shape, files, signer, assessment.evidence.image))
     return files
 
 
 def write_evidence(
-    directory: Path, assessment: Assessment, signer: SigningKey | None, watcher: Watcher | None = None
+    directory: Path, assessment: Assessment, signer: Signer | None, watcher: Watcher | None = None
 ) -> None:
     """Write the evidence bundle; the folder appears whole or not at all. Raises StoreError."""
     from compliance.store.evidence_bundle import write_bundle
@@ -345,12 +468,164 @@ def write_evidence(
     write_bundle(directory, evidence_files(assessment, signer))
 
 
-def _attestations(document: Document, files: Mapping[str, bytes], signer: SigningKey) -> Mapping[str, bytes]:
-    from compliance.sign.key_signer import sign_statement
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attesting:
+    """What to attest. `evidence` is the folder of an evidence bundle about the image; None assesses it now.
+
+    A `statement` (predicate type and predicate) is attested instead of that. `files`: attach the evidence bundle
+    itself too. `legacy`: attach as cosign did before bundles. Without `upload` nothing is attached.
+    """
+
+    evidence: Path | None = None
+    statement: tuple[str, object] | None = None
+    files: bool = True
+    legacy: bool = False
+    upload: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestations:
+    """What came of it: the image, the bundles in order, and what lies with the image now."""
+
+    image: Image
+    bundles: tuple[bytes, ...] = field(repr=False)
+    attached: tuple[Attached, ...] = ()
+
+
+def attest(
+    reference: str, options: Options, signer: Signer | None, wanted: Attesting, watcher: Watcher | None = None
+) -> Attestations:
+    """Sign what is known about the image, and attach it to the image where it lies.
+
+    Without a `signer` the attestations that the evidence bundle holds are attached as they are. What is attached
+    already is not attached again, so an interrupted run is completed by another. Raises ComplianceError.
+    """
+    from compliance.sign.image_attestations import sign_once
+
+    watcher = watcher or Watcher()
+    if wanted.upload:
+        _demand_place(parse_reference(reference))
+    if wanted.statement is not None:
+        image = open_image(reference, options)
+        statement = _statement_about(image, *wanted.statement)
+        bundles = sign_once((statement,), _demanded(signer), image)
+        files: dict[str, bytes] = {}
+    else:
+        image, files = _evidence_to_attest(reference, options, signer, wanted, watcher)
+        bundles = [content for path, content in files.items() if path.endswith(".sigstore.json")]
+    if not wanted.upload:
+        return Attestations(image=image, bundles=tuple(bundles))
+    watcher.stage(Stage(name="attaching"))
+    return Attestations(
+        image=image, bundles=tuple(bundles), attached=_attach(image, options, bundles, files, wanted=wanted)
+    )
+
+
+def _attach(
+    image: Image, options: Options, bundles: list[bytes], files: Mapping[str, bytes], *, wanted: Attesting
+) -> tuple[Attached, ...]:
+    from contextlib import closing
+
+    from compliance.ingest.referrers import referrers_tag
+    from compliance.ingest.registry_writer import open_writer
+    from compliance.sign.attachment import EvidenceFile
+    from compliance.sign.image_attestations import attach_bundles, attach_legacy_bundles
+    from compliance.sign.layout_place import LayoutPlace
+    from compliance.store.bundle_manifest import describe
+
+    reference = image.reference
+    tag = referrers_tag(image.digest)
+    with closing(
+        LayoutPlace(Path(reference.target))
+        if reference.scheme is Scheme.OCI_DIR
+        else open_writer(reference.target, options.registry)
+    ) as place:
+        if wanted.legacy:
+            return attach_legacy_bundles(place, image, bundles, tag=f"{tag}.att")
+        evidence = [
+            EvidenceFile(path=path, media_type=describe(path, content).media_type, content=content)
+            for path, content in (files if wanted.files else {}).items()
+        ]
+        created = options.effective or options.now
+        return attach_bundles(place, image, bundles, tag=tag, created=created, files=evidence)
+
+
+def _evidence_to_attest(
+    reference: str, options: Options, signer: Signer | None, wanted: Attesting, watcher: Watcher
+) -> tuple[Image, dict[str, bytes]]:
+    """The image, and a signed evidence bundle about it, all files by path; the attestations among them first."""
+    from compliance.formats.signed_json import read_object
+    from compliance.store.bundle_manifest import ASSESSMENT, MANIFEST, render_manifest
+    from compliance.store.bundle_verifier import read_bundle_files
+
+    if wanted.evidence is None:
+        assessment = assess(reference, options, watcher)
+        image = assessment.evidence.image
+        files = dict(evidence_files(assessment, None))
+    else:
+        image = open_image(reference, options)
+        files = dict(read_bundle_files(wanted.evidence, image.digest))
+    signed = {path: content for path, content in files.items() if path.startswith("attestations/")}
+    if signer is not None or not signed:
+        from reports.assessment_json import parse
+
+        unsigned = {path: content for path, content in files.items() if path not in signed}
+        document = parse(files[ASSESSMENT])
+        signed = dict(_attestations(document, unsigned, _demanded(signer), image, also=signed.values()))
+        files = unsigned | signed
+    manifest = render_manifest(files, read_object(files[ASSESSMENT], ASSESSMENT))
+    return image, {**signed, **files, MANIFEST: manifest}
+
+
+def _demand_place(reference: ImageReference) -> None:
+    from compliance.errors import UsageError
+
+    if reference.scheme not in (Scheme.OCI_DIR, Scheme.REGISTRY):
+        raise UsageError(
+            f"nothing can be attached to an image in {reference.scheme}",
+            code="not-attachable",
+            where=str(reference),
+            hint="push it to a registry or save it as an OCI layout (oci-dir:); --no-upload only signs",
+        )
+
+
+def _demanded(signer: Signer | None) -> Signer:
+    from compliance.errors import UsageError
+
+    if signer is None:
+        raise UsageError("nothing is signed yet, and nobody signs", code="usage", hint="add --sign-key")
+    return signer
+
+
+def _statement_about(image: Image, predicate_type: str, predicate: object) -> bytes:
+    from compliance.errors import UsageError
+    from compliance.formats.intoto import write_statement
+
+    try:
+        return write_statement(
+            name=str(image.reference), digest=image.digest, predicate_type=predicate_type, predicate=predicate
+        )
+    except ValueError:  # infinite numbers and half characters, which JSON in Python lets through
+        raise UsageError("the predicate can't be written as JSON", code="predicate-invalid") from None
+
+
+def _attestations(
+    document: Document,
+    files: Mapping[str, bytes],
+    signer: Signer,
+    image: Image,
+    also: Iterable[bytes] = (),
+) -> Mapping[str, bytes]:
+    """The signing key, if there is one, and bundles with the statements that `files` give, by path.
+
+    A good signature that lies with the image or is in `also` is taken again.
+    """
+    from compliance.sign.image_attestations import sign_once
     from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REFERENCE_ATTESTATION, SIGNING_KEY, describe
     from reports import attestation
 
-    described = (describe(path, content) for path, content in {**files, SIGNING_KEY: signer.public_pem}.items())
+    key = {} if signer.public_pem is None else {SIGNING_KEY: signer.public_pem}
+    described = (describe(path, content) for path, content in {**files, **key}.items())
     referenced = [
         attestation.ReferencedFile(path=file.path, sha256=file.sha256, media_type=file.media_type) for file in described
     ]
@@ -360,5 +635,5 @@ def _attestations(document: Document, files: Mapping[str, bytes], signer: Signin
         f"attestations/svr{ATTESTATION_SUFFIX}": attestation.verification_result_statement(document),
         REFERENCE_ATTESTATION: attestation.reference_statement(document, referenced),
     }
-    signed = {path: sign_statement(statement, signer) for path, statement in statements.items()}
-    return {SIGNING_KEY: signer.public_pem, **signed}
+    bundles = sign_once(statements.values(), signer, image, also)
+    return {**key, **dict(zip(statements, bundles, strict=True))}

@@ -1,13 +1,15 @@
 """Who the image runs as: /etc/passwd and /etc/group read, and USER resolved, as container runtimes do it.
 
-The rules are those of moby/sys/user (GetExecUser), which Docker, containerd and runc share: lenient lines, a
-number is always an id and never a name, the first matching line wins, nothing but these two files is asked.
+The lines are read as moby/sys/user reads them, which Docker, Podman, CRI-O and containerd share: leniently, a number
+is always an id and never a name, the first matching line wins, nothing but these two files is asked. What they make
+of USER differs in details between GetExecUser (the first three) and containerd's oci.WithUser; an answer here holds
+for both, the less safe one where they part.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from compliance.model.evidence import Evidence
@@ -21,8 +23,13 @@ ACCOUNT_FILES = ContentRequest(name="account-files", globs=("**/passwd", "**/gro
 
 ID_MAX = 2**31 - 1
 """The largest user or group id a runtime accepts."""
+PASSWD_LINE_MAX, GROUP_LINE_MAX = 2**16 - 1, 2**20 - 1
+"""Bytes in a line of the file, above which the runtimes give up on all of it."""
 _INT64_MAX = 2**63 - 1
 _INTEGER = re.compile(r"([+-]?)0*([0-9]*)", re.ASCII)
+_SIGNED_DIGITS = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go's bytes.TrimSpace takes off a line: Unicode's White_Space."""
 
 
 def integer(text: str) -> int | None:
@@ -35,14 +42,24 @@ def integer(text: str) -> int | None:
     return value if -_INT64_MAX - 1 <= value <= _INT64_MAX else None
 
 
-def _lenient(text: str) -> int:
-    """A number in an account file: text that is none reads as 0, which is how a damaged line becomes root."""
+def _stated(text: str) -> int | None:
+    """`text` if it is a number, one past 64 bits brought back into them; None if it is a name or empty."""
+    if not _SIGNED_DIGITS.fullmatch(text):
+        return None
     value = integer(text)
     if value is not None:
         return value
-    if not re.fullmatch(r"[+-]?[0-9]+", text, re.ASCII):
-        return 0
     return -_INT64_MAX - 1 if text.startswith("-") else _INT64_MAX
+
+
+def _lenient(text: str) -> int:
+    """A number in an account file: text that is none reads as 0, which is how a damaged line becomes root."""
+    return _stated(text) or 0
+
+
+def _kernel_id(number: int) -> int:
+    """The id that a runtime hands on: the lower 32 bits, so that 4294967296 in an account file is root."""
+    return number & 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +98,9 @@ class Shadow:
 
 
 def _lines(content: bytes) -> list[tuple[int, list[str]]]:
-    lines = ((number, line.strip()) for number, line in enumerate(content.split(b"\n"), 1))
-    return [(number, line.decode("utf-8", "surrogateescape").split(":")) for number, line in lines if line]
+    lines = enumerate(content.split(b"\n"), 1)
+    texts = ((number, line.decode("utf-8", "surrogateescape").strip(_SPACE)) for number, line in lines)
+    return [(number, text.split(":")) for number, text in texts if text]
 
 
 def parse_passwd(content: bytes) -> tuple[User, ...]:
@@ -107,9 +125,11 @@ def parse_passwd(content: bytes) -> tuple[User, ...]:
 
 
 def parse_group(content: bytes) -> tuple[Group, ...]:
-    """The lines of a group file, damaged ones too."""
+    """The lines of a group file, damaged ones too. Unlike passwd it has comments: lines that begin with ``#``."""
     groups = []
     for number, fields in _lines(content):
+        if fields[0].startswith("#"):
+            continue
         name, _, gid, members = (*fields, "", "", "")[:4]
         groups.append(
             Group(
@@ -140,6 +160,11 @@ class AccountFile:
     present: bool = False
     problem: str | None = None
 
+    @property
+    def longest_line(self) -> int:
+        """Bytes of the longest line, without its end."""
+        return max(map(len, self.content.split(b"\n")))
+
 
 def read_account_file(tree: FileTree, path: str) -> AccountFile:
     """The file that a runtime would open at `path`: links are followed, without leaving the root."""
@@ -162,13 +187,16 @@ def read_account_file(tree: FileTree, path: str) -> AccountFile:
 class Identity:
     """The user a container starts as.
 
-    `spec` is config.User, `name` the passwd name that the user id was found under, `groups` the supplementary
-    group ids. `groups_problem` says why `gid` and `groups` are not certain; the user id is.
+    `spec` is config.User, `name` the passwd name that the user id was found under. `gid` is the primary group that
+    Docker gives and `containerd_gid` that of containerd; `groups` are all others that either of them gives, so
+    that what is denied to this identity is denied under both. `groups_problem` says why they are not certain; the
+    user id is.
     """
 
     spec: str
     uid: int
     gid: int
+    containerd_gid: int = 0
     groups: tuple[int, ...] = ()
     name: str | None = None
     home: str | None = None
@@ -208,10 +236,19 @@ RunAs = Identity | CannotStart | Undetermined
 
 
 def resolve_user(spec: str, passwd: AccountFile, group: AccountFile) -> RunAs:
-    """Who ``USER spec`` is (moby/sys/user: GetExecUser). An empty `spec` is user id 0."""
-    user_text, _, rest = spec.partition(":")
-    group_text = rest.partition(":")[0]
-    wanted = 0 if user_text == "" else integer(user_text)
+    """Who ``USER spec`` is. An empty `spec` is user id 0; what one of the runtimes refuses cannot start."""
+    user_text, *more = spec.split(":")
+    if len(more) > 1:
+        return CannotStart(reason=f"USER {spec!r} has more than one colon: containerd refuses to start it")
+    for what, text in (("user", user_text), ("group", more[0] if more else "")):
+        if (number := _stated(text)) is not None and not 0 <= number <= ID_MAX:
+            return CannotStart(
+                reason=f"USER {spec!r} has the {what} id {number}, outside 0 to {ID_MAX}: "
+                "a container runtime refuses to start it"
+            )
+    if passwd.longest_line > PASSWD_LINE_MAX:
+        return CannotStart(reason=f"/etc/passwd has a line over {PASSWD_LINE_MAX} bytes: container runtimes refuse it")
+    wanted = 0 if user_text == "" else _stated(user_text)
     if wanted is None and passwd.problem:
         return Undetermined(reason=f"USER {user_text!r} is a name and {passwd.problem}")
     users = parse_passwd(passwd.content)
@@ -219,53 +256,70 @@ def resolve_user(spec: str, passwd: AccountFile, group: AccountFile) -> RunAs:
     if match is None and wanted is None:
         where = "is not in /etc/passwd" if passwd.present else "is a name, and the image has no /etc/passwd"
         return CannotStart(reason=f"USER {user_text!r} {where}: a container runtime refuses to start it")
-    uid = match.uid if match is not None else wanted or 0
-    if not 0 <= uid <= ID_MAX:
-        return CannotStart(reason=f"USER {user_text!r} is user id {uid}, outside 0 to {ID_MAX}")
     identity = Identity(
         spec=spec,
-        uid=uid,
-        gid=match.gid if match is not None else 0,
+        uid=_kernel_id(match.uid if match is not None else wanted or 0),
+        gid=_kernel_id(match.gid) if match is not None else 0,
         name=match.name if match is not None else None,
         home=match.home if match is not None else None,
         groups_problem=passwd.problem,
     )
-    return _with_groups(identity, group_text, group)
+    return _in_range(_with_groups(identity, users, group))
 
 
-def _with_groups(identity: Identity, group_text: str, group: AccountFile) -> RunAs:
-    """The group part: an explicit group replaces the passwd one and drops all supplementary groups."""
+def _with_groups(identity: Identity, users: tuple[User, ...], group: AccountFile) -> RunAs:
+    """The group part. A group in USER replaces that of /etc/passwd; after it Docker gives no further ones."""
+    group_text = identity.spec.partition(":")[2]
     groups = parse_group(group.content)
+    docker, containerd = _names_looked_up(identity, users)
+    if (group_text or docker or containerd) and group.longest_line > GROUP_LINE_MAX:
+        return CannotStart(reason=f"/etc/group has a line over {GROUP_LINE_MAX} bytes: container runtimes refuse it")
     gid, problem = identity.gid, identity.groups_problem
-    supplementary: tuple[int, ...] = ()
-    if group_text:
-        number = integer(group_text)
-        if number is None and group.problem:
-            problem = f"the group {group_text!r} is a name and {group.problem}"
-        elif number is None:
-            named = next((line.gid for line in groups if line.name == group_text), None)
-            if named is None:
-                return CannotStart(
-                    reason=f"USER {identity.spec!r} names the group {group_text!r}, which is not in /etc/group: "
-                    "a container runtime refuses to start it"
-                )
-            gid, problem = named, None
-        else:
-            gid, problem = number, None
-    elif identity.name:
-        supplementary = tuple(dict.fromkeys(line.gid for line in groups if identity.name in line.members))
-        problem = problem or group.problem
-    if not 0 <= gid <= ID_MAX:
-        return CannotStart(reason=f"USER {identity.spec!r} has group id {gid}, outside 0 to {ID_MAX}")
-    return Identity(
-        spec=identity.spec,
-        uid=identity.uid,
+    if group_text and (number := _stated(group_text)) is not None:
+        gid = number
+    elif group_text and group.problem:
+        problem = f"the group {group_text!r} is a name and {group.problem}"
+    elif group_text:
+        named = next((line.gid for line in groups if line.name == group_text), None)
+        if named is None:
+            return CannotStart(
+                reason=f"USER {identity.spec!r} names the group {group_text!r}, which is not in /etc/group: "
+                "a container runtime refuses to start it"
+            )
+        gid = _kernel_id(named)
+    containerd_gid = 0 if identity.spec == "" or identity.spec.endswith(":") else gid
+    member = [line for line in groups if not (docker | containerd - {line.name}).isdisjoint(line.members)]
+    further = (containerd_gid, *(_kernel_id(line.gid) for line in member))
+    return replace(
+        identity,
         gid=gid,
-        groups=supplementary,
-        name=identity.name,
-        home=identity.home,
-        groups_problem=problem,
+        containerd_gid=containerd_gid,
+        groups=tuple(one for one in dict.fromkeys(further) if one != gid),
+        groups_problem=problem or (group.problem if docker or containerd else None),
     )
+
+
+def _names_looked_up(identity: Identity, users: tuple[User, ...]) -> tuple[set[str], set[str]]:
+    """Whose groups Docker gives, and whose containerd: by uid for ``ctr``, by the name as written for a kubelet."""
+    user_text, _, group_text = identity.spec.partition(":")
+    docker = {identity.name} if identity.name and not group_text else set()
+    first = next((user.name for user in users if user.uid == identity.uid), None)
+    containerd = set() if first is None else {first}
+    if identity.spec == "":
+        containerd.add("root")
+    elif _stated(user_text) is None:
+        containerd.add(user_text)
+    return docker, containerd
+
+
+def _in_range(who: RunAs) -> RunAs:
+    """Refused where an id that came from the files is one that runc refuses."""
+    if isinstance(who, Identity):
+        for what, number in (("user", who.uid), *(("group", gid) for gid in (who.gid, *who.groups))):
+            if number > ID_MAX:
+                reason = f"USER {who.spec!r} has the {what} id {number}, above {ID_MAX}: runc refuses to start it"
+                return CannotStart(reason=reason)
+    return who
 
 
 def run_as(evidence: Evidence) -> RunAs:

@@ -227,10 +227,10 @@ def _mapped_check(line: Section, label: str, asks: str, checks: Mapping[str, Che
     return MappedCheck(
         check=check,
         relation=relation,
-        rationale=_rationale(checks[check], relation, label, asks) if composed else line.sentence("rationale"),
+        rationale=composed_rationale(checks[check], relation, label, asks) if composed else line.sentence("rationale"),
     )
 
 
-def _rationale(check: CheckMetadata, relation: Relation, label: str, asks: str) -> str:
+def composed_rationale(check: CheckMetadata, relation: Relation, label: str, asks: str) -> str:
     """Why `check` bears on the control so, in one sentence made of what it shows and what the control asks."""
     return f"{check.id} s{check.shows[1:-1]}; {_BEARS[relation].format(label=label)}: {asks}"

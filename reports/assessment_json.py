@@ -14,14 +14,19 @@ from importlib import resources
 from typing import cast
 
 from compliance.errors import ExitCode, FormatError
+from compliance.formats.intoto import read_statement
+from compliance.formats.named_image import names_this
+from compliance.formats.predicates import summary
+from compliance.formats.scan_file import ScanFile, read_scan_file
 from compliance.model.assessment import Assessment, ControlResult
 from compliance.model.control import Framework, Relation
-from compliance.model.evidence import Evidence
+from compliance.model.drift import Change, Drift
+from compliance.model.evidence import Evidence, SuppliedReport
 from compliance.model.filesystem import FileKind, FileTree, Unread, display_path
 from compliance.model.image import Image, ImageConfig, Layer
 from compliance.model.inventory import Distribution, Inventory
 from compliance.model.outcome import Check, CheckResult, Observation, OutcomeWord, Waiver
-from compliance.model.verification import Attestation, Signature, Verdict, Verification
+from compliance.model.verification import Attestation, PolicyAnswer, Signature, Verdict, Verification
 from reports import document as shape
 from reports.redaction import is_open, redact, redact_arguments, redact_step
 from reports.schema import Schema
@@ -60,14 +65,22 @@ def document(assessment: Assessment) -> shape.Document:
         "finishedAt": _time(assessment.finished),
         "effectiveTime": _time(assessment.effective),
         "profile": {
-            "id": evidence.profile.variant.value,
+            "id": evidence.profile.id,
+            "variant": evidence.profile.variant.value,
             "source": evidence.profile.source.value,
             "declared": _optional(evidence.profile.declared),
+            "ages": {
+                "vulnerabilityScan": evidence.profile.ages.vulnerability_scan,
+                "malwareScan": evidence.profile.ages.malware_scan,
+                "benchmark": evidence.profile.ages.benchmark,
+            },
         },
         "summary": _summary(assessment),
         "coverage": _coverage(evidence, layers),
         "inventory": _inventory(evidence.inventory),
         "verification": verification_document(evidence.verification),
+        "suppliedReports": [_supplied(report, evidence.image) for report in evidence.supplied],
+        "baseline": None if evidence.drift is None else _baseline(evidence.drift),
         "checks": [_check(result, layers) for result in assessment.results],
         "frameworks": [_framework(framework) for framework in _frameworks(assessment.controls)],
         "controls": [_control(result) for result in assessment.controls],
@@ -179,6 +192,7 @@ def _summary(assessment: Assessment) -> shape.Summary:
             "unknown": summary.counts.get(OutcomeWord.UNKNOWN, 0),
             "errored": summary.counts.get(OutcomeWord.ERRORED, 0),
         },
+        "counted": sum(result.counts for result in assessment.results),
         "waived": sum(result.waiver is not None for result in assessment.results),
         "worstSeverity": None if summary.worst is None else str(summary.worst),
         "failOn": str(summary.fail_on),
@@ -258,6 +272,31 @@ def verification_document(verification: Verification) -> shape.Verification:
         "unreadable": [
             {"where": clean(where), "reason": sentence(reason)} for where, reason in verification.unreadable
         ],
+        "policy": None if verification.policy is None else _policy(verification.policy),
+    }
+
+
+def _policy(policy: PolicyAnswer) -> shape.Policy:
+    return {
+        "digest": clean(policy.digest),
+        "files": [{"name": clean(name), "digest": clean(digest)} for name, digest in policy.files],
+        "image": clean(policy.image),
+        "expires": _optional(policy.expires),
+        "state": policy.state.value,
+        "reason": sentence(policy.reason),
+        "requirements": [
+            {
+                "images": clean(answer.images),
+                "what": [clean(what) for what in answer.what],
+                "signers": [clean(signer) for signer in answer.signers],
+                "builders": [clean(builder) for builder in answer.builders],
+                "sources": [clean(source) for source in answer.sources],
+                "state": answer.state.value,
+                "reason": sentence(answer.reason),
+                "materials": [clean(material) for material in answer.materials],
+            }
+            for answer in policy.requirements
+        ],
     }
 
 
@@ -281,7 +320,60 @@ def _attestation(attestation: Attestation) -> shape.Attestation:
     return {
         **_signature(attestation),
         "predicateType": clean(attestation.predicate_type),
+        "summary": _stated(attestation),
         "subjects": [clean(subject) for subject in attestation.subjects],
+    }
+
+
+def _stated(attestation: Attestation) -> str | None:
+    """What the statement states, however far it is to be believed; null for a predicate type that is not known."""
+    try:
+        text = summary(read_statement(attestation.statement))
+    except FormatError:
+        return None
+    return None if text is None else redact(sentence(text))
+
+
+_ABOUT = {True: "this-image", False: "another-image", None: "not-stated"}
+
+
+def _supplied(report: SuppliedReport, image: Image) -> shape.SuppliedReport:
+    read: ScanFile | None = None
+    reason: str | None = None
+    try:
+        read = read_scan_file(report.content)
+    except FormatError as error:
+        reason = redact(sentence(str(error)))
+    return {
+        "name": clean(report.name),
+        "sha256": report.sha256,
+        "signed": False,
+        "form": None if read is None else read.form,
+        "about": _ABOUT[None if read is None else names_this(image, read.images)],
+        "summary": None if read is None else redact(sentence(read.summary)),
+        "reason": reason,
+    }
+
+
+def _baseline(drift: Drift) -> shape.Baseline:
+    before = drift.before
+    return {
+        "reference": redact(clean(before.reference)),
+        "digest": before.digest,
+        "platform": _optional(before.platform),
+        "differences": drift.total,
+        "material": drift.material,
+        "areas": [
+            {
+                "area": area.area.value,
+                "added": area.counts.get(Change.ADDED, 0),
+                "removed": area.counts.get(Change.REMOVED, 0),
+                "changed": area.counts.get(Change.CHANGED, 0),
+            }
+            for area in drift.areas
+        ],
+        "notCompared": [redact(sentence(text)) for text in drift.not_compared],
+        "unread": [sentence(text) for text in drift.unread],
     }
 
 
@@ -292,6 +384,9 @@ def _check(result: CheckResult, layers: tuple[str, ...]) -> shape.Check:
         "title": sentence(check.title),
         "trait": check.trait.value,
         "severity": str(check.severity),
+        "ownSeverity": str(check.severity if result.own_severity is None else result.own_severity),
+        "counts": result.counts,
+        "uncounted": None if result.uncounted is None else sentence(result.uncounted),
         "outcome": result.word.value,
         "reason": None if result.reason is None else redact(sentence(result.reason)),
         "rationale": sentence(check.rationale),

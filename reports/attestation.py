@@ -38,7 +38,8 @@ def results_statement(document: Document) -> bytes:
     """Test result v0.1: which checks passed, failed, or are undetermined, and by which configuration.
 
     Unknown and errored checks are `warnedTests`; those that do not apply are in no list. `hullmarkOutcomes` has
-    the outcome of every check in our own words, `hullmarkWaived` those whose failure somebody accepted.
+    the outcome of every check in our own words, `hullmarkWaived` those whose failure somebody accepted,
+    `hullmarkUncounted` those that the answer for the image, `hullmarkOutcome`, does not rest on.
     """
     outcomes = _outcomes(document)
     lists = result_lists(outcomes)
@@ -51,6 +52,8 @@ def results_statement(document: Document) -> bytes:
             **lists,
             "hullmarkOutcomes": outcomes,
             "hullmarkWaived": sorted(check["id"] for check in document["checks"] if check["waiver"] is not None),
+            "hullmarkUncounted": sorted(check["id"] for check in document["checks"] if not check["counts"]),
+            "hullmarkOutcome": document["summary"]["outcome"],
         },
     )
 

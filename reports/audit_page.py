@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports import findings, wording
-from reports.document import Attestation, Check, Control, Document, Observation, Signature, Subject
+from reports.document import (
+    Attestation,
+    Check,
+    Control,
+    Document,
+    Observation,
+    PolicyRequirement,
+    Signature,
+    Subject,
+)
 
 EVIDENCE_MAX = 6
 """Observations printed for one check; fewer where those of all checks would fill too many pages."""
@@ -45,6 +54,7 @@ _MARKS = {
     "verified": "✓",
     "invalid": "×",  # noqa: RUF001
     "unchecked": "?",
+    "unsigned": "?",
 }
 _COLORS = {
     "failed": "#ad2119",
@@ -153,7 +163,7 @@ def _outcome_counts(document: Document) -> str:
 def _reproduce(document: Document) -> str:
     command = ["hullmark", "assess", document["subject"]["reference"], "--effective-time", document["effectiveTime"]]
     if document["profile"]["source"] == "flag":
-        command += ["--profile", document["profile"]["id"]]
+        command += ["--profile", document["profile"]["variant"]]
     return shlex.join([*command, "-o", "json"])
 
 
@@ -193,7 +203,7 @@ def _results(document: Document) -> dict[str, object]:
     most = _evidence_limit(document)
     blocks = {check["id"]: _block(check, document, bearing.get(check["id"], []), most) for check in document["checks"]}
     failed, waived, undetermined = findings.failed(document), findings.waived(document), findings.undetermined(document)
-    first = failed[:_FIRST_MAX]
+    first = findings.counted(failed)[:_FIRST_MAX]
     by_outcome = {
         outcome: [blocks[check["id"]] for check in document["checks"] if check["outcome"] == outcome]
         for outcome in ("passed", "not-applicable")
@@ -205,7 +215,7 @@ def _results(document: Document) -> dict[str, object]:
         "first": [
             {**blocks[check["id"]], "seen": _seen(check), "to_do": _opening(check["remediation"])} for check in first
         ],
-        "more_first": len(failed) - len(first),
+        "more_first": len(findings.counted(failed)) - len(first),
         "failed": [blocks[check["id"]] for check in (*failed, *waived)],
         "undetermined": [blocks[check["id"]] for check in undetermined],
         "passed": by_outcome["passed"],
@@ -286,6 +296,7 @@ def _block(check: Check, document: Document, bearing: list[Control], most: int) 
         "remediation": check["remediation"],
         "proves": check["proves"],
         "waiver": _waiver(check),
+        "uncounted": None if check["uncounted"] is None else _sentence(_shortened(check["uncounted"])),
         "observations": len(check["observations"]),
         "summary": _common_summary(shown),
         "evidence": [_evidence(item, document) for item in shown],
@@ -532,7 +543,7 @@ def _anchor(identifier: str) -> str:
 def _signed(document: Document) -> dict[str, object]:
     verification = document["verification"]
     checked = verification["integrity"]["checked"]
-    unreadable = [
+    unreadable: list[dict[str, object]] = [
         {
             "verdict": "unchecked",
             "word": "not understood",
@@ -543,11 +554,16 @@ def _signed(document: Document) -> dict[str, object]:
         }
         for item in verification["unreadable"]
     ]
-    kinds = (
+    kinds: tuple[tuple[str, str, list[dict[str, object]]], ...] = (
         ("Signatures", "None was found.", [_signature("Signature", one) for one in verification["signatures"]]),
         ("Attestations", "None was found.", [_attestation(one) for one in verification["attestations"]]),
         ("Material that could not be read", "None.", unreadable),
+        ("Reports given as files, which nobody signed", "None was given.", _given(document)),
     )
+    policy = verification["policy"]
+    if policy is not None:
+        none = _sentence(_shortened(policy["reason"]))
+        kinds = (("Trust policy", none, [_requirement(one) for one in policy["requirements"]]), *kinds)
     return {
         "demand": _demand(document),
         "signed": [
@@ -556,6 +572,18 @@ def _signed(document: Document) -> dict[str, object]:
         ],
         "digests": checked[:_ROWS_MAX],
         "more_digests": len(checked) - _ROWS_MAX,
+    }
+
+
+def _requirement(requirement: PolicyRequirement) -> dict[str, object]:
+    held = {"held": "verified", "not-held": "invalid", "undetermined": "unchecked"}
+    return {
+        "verdict": held[requirement["state"]],
+        "word": wording.POLICY_STATES[requirement["state"]],
+        "title": _shortened(wording.requirement(requirement)),
+        "reason": _sentence(_shortened(requirement["reason"])),
+        "signer": None,
+        "details": f"Required of {_shortened(requirement['images'])}.",
     }
 
 
@@ -578,11 +606,35 @@ def _signature(what: str, signature: Signature) -> dict[str, object]:
 
 
 def _attestation(attestation: Attestation) -> dict[str, object]:
-    return _signature(_shortened(attestation["predicateType"]), attestation)
+    shown = _signature(_shortened(attestation["predicateType"]), attestation)
+    if attestation["summary"] is not None:
+        shown["details"] = _shortened(f"It states: {attestation['summary']}. {shown['details']}", 640)
+    return shown
+
+
+def _given(document: Document) -> list[dict[str, object]]:
+    """The user's own files; none is signed, so none is more than a claim."""
+    return [
+        {
+            "verdict": "unchecked",
+            "word": "unsigned",
+            "title": _shortened(f"{report['name']} ({report['form'] or 'not understood'})"),
+            "reason": _sentence(_shortened(report["summary"] or report["reason"] or "", 480)),
+            "signer": None,
+            "details": f"{wording.ABOUT_IMAGE[report['about']]} sha256:{report['sha256']}.",
+        }
+        for report in document["suppliedReports"]
+    ]
 
 
 def _demand(document: Document) -> str:
     demand = document["verification"]["demand"]
+    policy = document["verification"]["policy"]
+    if policy is not None:
+        return (
+            f"Verified means: by a signer whom the trust policy {policy['digest']} names for it. The policy knows the "
+            f"image as {_shortened(policy['image'])}. Nobody else is trusted."
+        )
     if not demand["made"]:
         return "No key and no identity was named to verify against, so that nothing is trusted here."
     named = (

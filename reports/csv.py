@@ -28,6 +28,7 @@ COLUMNS = (
     "value",
     "method",
     "image",
+    "counts",
 )
 
 _FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - the full-width forms count too
@@ -58,10 +59,11 @@ def _rows(check: Check, digest: str) -> Iterator[list[str]]:
     waiver = check["waiver"]["id"] if check["waiver"] else ""
     reason = check["reason"] or ""
     shared = [check["id"], check["title"], check["trait"], check["severity"], check["outcome"], reason, waiver]
+    end = [digest, "yes" if check["counts"] else "no"]
     if not check["observations"]:
-        yield [*shared, *[""] * (len(COLUMNS) - len(shared) - 1), digest]
+        yield [*shared, *[""] * (len(COLUMNS) - len(shared) - len(end)), *end]
     for observation in check["observations"]:
-        yield [*shared, *_cells(observation), digest]
+        yield [*shared, *_cells(observation), *end]
 
 
 def _cells(observation: Observation) -> list[str]:

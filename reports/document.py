@@ -75,12 +75,22 @@ class Tool(TypedDict):
     controlsDigest: str
 
 
+class AgeLimits(TypedDict):
+    """How many days old the word of others may be to speak for the image."""
+
+    vulnerabilityScan: int
+    malwareScan: int
+    benchmark: int
+
+
 class Profile(TypedDict):
-    """The purpose the image is held against, and where that comes from."""
+    """What the image is held against, and where that comes from: which checks count, and the image's purpose."""
 
     id: str
+    variant: str
     source: str
     declared: str | None
+    ages: AgeLimits
 
 
 class UnknownPlace(TypedDict):
@@ -160,7 +170,7 @@ class Demand(TypedDict):
 
 
 class Signature(TypedDict):
-    """One signature over the image digest. `verdict` is verified, invalid or unchecked."""
+    """One signature over the image digest. `verdict` is verified, invalid, unchecked or unsigned."""
 
     kind: str
     verified: bool
@@ -176,9 +186,13 @@ class Signature(TypedDict):
 
 
 class Attestation(Signature):
-    """One in-toto statement, with what a signature has."""
+    """One in-toto statement, with what a signature has.
+
+    `summary` is what it states in one line, whoever signed it; null for a predicate type that is not known.
+    """
 
     predicateType: str
+    summary: str | None
     subjects: list[str]
 
 
@@ -189,14 +203,88 @@ class UnreadableMaterial(TypedDict):
     reason: str
 
 
+class PolicyFile(TypedDict):
+    """A key or a trusted root that a trust policy refers to."""
+
+    name: str
+    digest: str
+
+
+class PolicyRequirement(TypedDict):
+    """One requirement of a trust policy. `state` is held, not-held or undetermined."""
+
+    images: str
+    what: list[str]
+    signers: list[str]
+    builders: list[str]
+    sources: list[str]
+    state: str
+    reason: str
+    materials: list[str]
+
+
+class Policy(TypedDict):
+    """What a trust policy says of the image. `state` is held only where every requirement is."""
+
+    digest: str
+    files: list[PolicyFile]
+    image: str
+    expires: str | None
+    state: str
+    reason: str
+    requirements: list[PolicyRequirement]
+
+
 class Verification(TypedDict):
-    """What was verified about the image."""
+    """What was verified about the image. `policy` is null where no trust policy was given."""
 
     integrity: Integrity
     demand: Demand
     signatures: list[Signature]
     attestations: list[Attestation]
     unreadable: list[UnreadableMaterial]
+    policy: Policy | None
+
+
+class SuppliedReport(TypedDict):
+    """A report that the user gave as a file: nobody's signature covers it, and `signed` is always false.
+
+    `form` and `summary` are null where it is not understood, as `reason` says; `about` is this-image,
+    another-image, or not-stated where it names no image.
+    """
+
+    name: str
+    sha256: str
+    signed: bool
+    form: str | None
+    about: str
+    summary: str | None
+    reason: str | None
+
+
+class AreaCounts(TypedDict):
+    """How many differences there are in one area of a comparison."""
+
+    area: str
+    added: int
+    removed: int
+    changed: int
+
+
+class Baseline(TypedDict):
+    """The image that this one was compared with, and what changed since in numbers: check DR-BASELINE tells what.
+
+    `material` are the differences that change something in a container: all but those of labels and metadata.
+    """
+
+    reference: str
+    digest: str
+    platform: str | None
+    differences: int
+    material: int
+    areas: list[AreaCounts]
+    notCompared: list[str]
+    unread: list[str]
 
 
 class Observation(TypedDict):
@@ -225,12 +313,19 @@ class Waiver(TypedDict):
 
 
 class Check(TypedDict):
-    """A check with its outcome on this image; `reason` is null for a pass or a failure."""
+    """A check with its outcome on this image; `reason` is null for a pass or a failure.
+
+    Where it does not count, the summary's outcome does not rest on it, and `uncounted` says why. `ownSeverity` is
+    that of the check itself, which the profile may replace.
+    """
 
     id: str
     title: str
     trait: str
     severity: str
+    ownSeverity: str
+    counts: bool
+    uncounted: str | None
     outcome: str
     reason: str | None
     rationale: str
@@ -289,6 +384,7 @@ class Summary(TypedDict):
     outcome: str
     exitCode: int
     checks: OutcomeCounts
+    counted: int
     waived: int
     worstSeverity: str | None
     failOn: str
@@ -308,6 +404,8 @@ class Document(TypedDict):
     coverage: Coverage
     inventory: Inventory
     verification: Verification
+    suppliedReports: list[SuppliedReport]
+    baseline: Baseline | None
     checks: list[Check]
     frameworks: list[Framework]
     controls: list[Control]

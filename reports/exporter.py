@@ -16,7 +16,8 @@ class Format:
     """One output format.
 
     `renderer` is ``module:function``, a function from the document to text or bytes; `file_name` its place in an
-    evidence folder; `binary` whether it is unfit for a terminal.
+    evidence folder; `binary` whether it is unfit for a terminal; `versions` those of its standard that can be asked
+    for, the default aside.
     """
 
     name: str
@@ -25,13 +26,17 @@ class Format:
     file_name: str
     renderer: str
     binary: bool = False
+    versions: tuple[str, ...] = ()
 
-    def render(self, document: Document) -> bytes:
-        """The document in this format, with the renderer's defaults."""
+    def render(self, document: Document, version: str | None = None) -> bytes:
+        """The document in this format, with the renderer's defaults; a `version` is of the format's standard."""
         module, _, function = self.renderer.partition(":")
-        content = getattr(importlib.import_module(module), function)(document)
+        render = getattr(importlib.import_module(module), function)
+        content = render(document) if version is None else render(document, version)
         return content.encode() if isinstance(content, str) else bytes(content)
 
+
+_OSCAL = ("1.1.3", "1.2.1", "1.2.2")
 
 _FORMATS = (
     Format(
@@ -54,6 +59,7 @@ _FORMATS = (
         media_type="application/oscal.assessment-results+json",
         file_name="oscal/assessment-results.json",
         renderer="reports.oscal:render_results",
+        versions=_OSCAL,
     ),
     Format(
         name="oscal-ap",
@@ -61,6 +67,31 @@ _FORMATS = (
         media_type="application/oscal.assessment-plan+json",
         file_name="oscal/assessment-plan.json",
         renderer="reports.oscal:render_plan",
+        versions=_OSCAL,
+    ),
+    Format(
+        name="oscal-component",
+        summary="OSCAL component definition: the checks, and the controls they bear on",
+        media_type="application/oscal.component-definition+json",
+        file_name="oscal/component-definition.json",
+        renderer="reports.oscal_component:render",
+        versions=_OSCAL,
+    ),
+    Format(
+        name="oscal-mapping",
+        summary="OSCAL mapping collection, from checks to controls (OSCAL 1.2)",
+        media_type="application/oscal.mapping-collection+json",
+        file_name="oscal/mapping-collection.json",
+        renderer="reports.oscal_mapping:render",
+        versions=_OSCAL[1:],
+    ),
+    Format(
+        name="oscal-poam",
+        summary="OSCAL plan of action and milestones: what failed",
+        media_type="application/oscal.poam+json",
+        file_name="oscal/poam.json",
+        renderer="reports.oscal_poam:render",
+        versions=_OSCAL,
     ),
     Format(
         name="pdf",

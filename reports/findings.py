@@ -14,18 +14,28 @@ TRAITS = ("removed", "nonroot", "immutable", "purpose", "drift", "supply")
 
 
 def failed(document: Document) -> list[Check]:
-    """The failed checks without a waiver, the gravest first."""
+    """The failed checks without a waiver, those that count before the others, the gravest first."""
     return _gravest_first(check for check in document["checks"] if check["outcome"] == "failed" and not check["waiver"])
 
 
 def waived(document: Document) -> list[Check]:
-    """The failed checks that a waiver covers, the gravest first."""
+    """The failed checks that a waiver covers, in the same order."""
     return _gravest_first(check for check in document["checks"] if check["outcome"] == "failed" and check["waiver"])
 
 
 def undetermined(document: Document) -> list[Check]:
-    """The checks that could not be determined (unknown, errored), the gravest first."""
+    """The checks that could not be determined (unknown, errored), in the same order."""
     return _gravest_first(check for check in document["checks"] if check["outcome"] in ("unknown", "errored"))
+
+
+def counted(checks: Iterable[Check]) -> list[Check]:
+    """Those of `checks` that the answer for the image rests on."""
+    return [check for check in checks if check["counts"]]
+
+
+def uncounted(checks: Iterable[Check]) -> list[Check]:
+    """Those of `checks` that have no bearing on the answer."""
+    return [check for check in checks if not check["counts"]]
 
 
 def of_trait(document: Document, trait: str) -> list[Check]:
@@ -65,4 +75,4 @@ def _weight(observation: Observation) -> int:
 
 
 def _gravest_first(checks: Iterable[Check]) -> list[Check]:
-    return sorted(checks, key=lambda check: SEVERITIES.index(check["severity"]))
+    return sorted(checks, key=lambda check: (not check["counts"], SEVERITIES.index(check["severity"])))

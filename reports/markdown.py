@@ -32,7 +32,8 @@ def render(document: Document) -> bytes:
     ]
     lines += _section("Failed", findings.failed(document))
     lines += _section("Failed, but waived", findings.waived(document))
-    lines += _section("Not determined", findings.undetermined(document))
+    lines += _section("Not determined", findings.counted(findings.undetermined(document)))
+    lines += _section("Not determined, and does not count", findings.uncounted(findings.undetermined(document)))
     if document["frameworks"]:
         lines += [
             "",
@@ -75,6 +76,8 @@ def _section(heading: str, checks: list[Check]) -> list[str]:
             lines.append(f"  - +{more} more")
         if check["reason"]:
             lines.append(f"  - {escape(check['reason'])}")
+        if check["uncounted"]:
+            lines.append(f"  - Does not count: {escape(check['uncounted'])}")
         if check["waiver"]:
             waiver = check["waiver"]
             until = f", until {escape(waiver['expires'])}" if waiver["expires"] else ""

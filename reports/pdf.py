@@ -19,7 +19,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, cast
 
-from reports import assessment_json, csv
+from reports import assessment_json, csv, pdf_variant
 from reports.audit_page import AttachedFile, html
 from reports.document import Document
 
@@ -95,7 +95,7 @@ def _pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: byte
             stylesheets=[CSS(string=css, url_fetcher=fetcher, font_config=fonts)],
             font_config=fonts,
             attachments=attached,
-            pdf_variant="pdf/a-3u",
+            pdf_variant=pdf_variant.register(),
             pdf_identifier=identifier,
         )
     return cast(bytes, content)

@@ -57,7 +57,8 @@ def render(document: Document, *, color: bool = False, width: int = DEFAULT_WIDT
     _traits(console, document)
     _checks(console, "Failed", findings.failed(document))
     _checks(console, "Failed, but waived", findings.waived(document))
-    _checks(console, "Not determined", findings.undetermined(document))
+    _checks(console, "Not determined", findings.counted(findings.undetermined(document)))
+    _apart(console, findings.uncounted(findings.undetermined(document)))
     _unread(console, document)
     _signatures(console, document)
     _frameworks(console, document)
@@ -72,7 +73,7 @@ def _verdict(console: Console, document: Document) -> None:
     verdict = Text(f" {wording.VERDICTS[outcome]} ", style=_VERDICT_STYLES[outcome])
     console.print(Text.assemble(verdict, "  ", wording.verdict_sentence(document)))
     failed, undetermined = findings.failed(document), findings.undetermined(document)
-    if outcome == "not-determined" and undetermined:
+    if outcome == "not-determined" and findings.counted(undetermined):
         first = undetermined[0]
         lead, text = "Find out first: ", first["reason"] or first["title"]
     elif failed:
@@ -148,6 +149,8 @@ def _check(console: Console, check: Check) -> None:
         check["title"],
     )
     console.print(_hanging(line, 0))
+    if check["uncounted"]:
+        console.print(_hanging(Text(f"does not count: {check['uncounted']}", style="dim"), 4))
     if check["reason"]:
         console.print(_hanging(Text(check["reason"]), 4))
     for observation in findings.telling(check)[:_OBSERVATIONS_MAX]:
@@ -161,6 +164,19 @@ def _check(console: Console, check: Check) -> None:
         console.print(_hanging(Text(f"waived by {waiver['approver']}{until}: {waiver['reason']}"), 4))
     elif check["outcome"] == "failed":
         console.print(_hanging(Text.assemble(("To do: ", "bold"), check["remediation"]), 4))
+
+
+def _apart(console: Console, checks: list[Check]) -> None:
+    """Open questions that the verdict does not rest on, by why they do not."""
+    from rich.text import Text
+
+    if not checks:
+        return
+    _heading(console, f"Not determined, and does not count ({len(checks)})")
+    for reason in dict.fromkeys(check["uncounted"] for check in checks):
+        ids = ", ".join(check["id"] for check in checks if check["uncounted"] == reason)
+        console.print(_hanging(Text.assemble((f"{ids}: ", "bold"), reason or ""), 0))
+    console.print()
 
 
 def _unread(console: Console, document: Document) -> None:
@@ -178,6 +194,9 @@ def _unread(console: Console, document: Document) -> None:
     console.print()
 
 
+_STATE_MARKS = {"held": "✓", "not-held": "×", "undetermined": "?"}  # noqa: RUF001
+
+
 def _signatures(console: Console, document: Document) -> None:
     from rich.text import Text
 
@@ -185,10 +204,18 @@ def _signatures(console: Console, document: Document) -> None:
     lines = [_signed("signature", one) for one in verification["signatures"]]
     lines += [_signed(f"attestation {one['predicateType']}", one) for one in verification["attestations"]]
     lines += [f"? {one['where']}: {one['reason']}" for one in verification["unreadable"]]
+    lines += [
+        f"? file {one['name']}, unsigned: {one['summary'] or one['reason']}" for one in document["suppliedReports"]
+    ]
     _heading(console, "Signatures and attestations")
     for line in lines or ["none found"]:
         console.print(Text(line))
-    if not verification["demand"]["made"]:
+    policy = verification["policy"]
+    if policy is not None:
+        for one in policy["requirements"]:
+            console.print(Text(f"{_STATE_MARKS[one['state']]} {wording.requirement(one)}: {one['reason']}"))
+        console.print(Text(f"trust policy {wording.POLICY_STATES[policy['state']]}: {policy['reason']}"))
+    elif not verification["demand"]["made"]:
         console.print(Text("No key and no identity was named, so nothing is trusted.", style="dim"))
     console.print()
 

@@ -31,3 +31,34 @@ def clean(text: str) -> str:
 def sentence(text: str) -> str:
     """`text` on one line, with single spaces and without blanks at its ends, cleaned."""
     return clean(_SPACES.sub(" ", text).strip())
+
+
+def shortened(text: str, limit: int = 320) -> str:
+    """`text`, its middle left out when it is longer than `limit`: both ends of a path tell more than its middle."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]} … {text[-half:]}"
+
+
+def opening(text: str, limit: int = 125) -> str:
+    """The first sentences of `text` that fit, or its first words."""
+    if len(text) <= limit:
+        return text
+    end = max(text.rfind(mark, 0, limit) for mark in (". ", "; "))
+    if end > 0:
+        return text[: end + 1].rstrip(";")
+    blank = text.rfind(" ", 0, limit)
+    return f"{text[: blank if blank > 0 else limit]} …"
+
+
+def stopped(text: str) -> str:
+    """`text` with a full stop, if it is any text and lacks one."""
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def anchor(identifier: str) -> str:
+    """An identifier as a part of an HTML id: what is no ASCII letter, digit, dot or dash becomes its code."""
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char in ".-") else f"_{ord(char):x}" for char in identifier
+    )

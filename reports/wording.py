@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import findings
-from reports.document import Document, Observation
+from reports.document import Document, Observation, PolicyRequirement
 
 VERDICTS = {
     "satisfied": "SATISFIED",
@@ -19,6 +19,48 @@ TRAITS = {
     "drift": "No drift",
     "supply": "Supply chain",
 }
+TRAIT_MEANINGS = {
+    "removed": "Shells, package managers, compilers and other tools that a running service does not need are gone.",
+    "nonroot": "The program starts as an ordinary user, and nothing in the image helps it to become root.",
+    "immutable": "The user that the program runs as cannot change what is run.",
+    "purpose": "The image holds what its declared purpose needs, no more, and its releases are supported.",
+    "drift": "Every executable is accounted for, and files are as their packages delivered them.",
+    "supply": "Every byte is covered by a digest; who built and signed it is verified.",
+}
+MARKS = {
+    "passed": "✓",
+    "failed": "×",  # noqa: RUF001
+    "unknown": "?",
+    "errored": "!",
+    "not-applicable": "–",  # noqa: RUF001
+    "contradicted": "×",  # noqa: RUF001
+    "undetermined": "?",
+    "supported": "+",
+    "satisfied": "✓",
+    "not-satisfied": "×",  # noqa: RUF001
+    "not-determined": "?",
+    "not-verified": "×",  # noqa: RUF001
+    "verified": "✓",
+    "invalid": "×",  # noqa: RUF001
+    "unchecked": "?",
+    "unsigned": "?",
+}
+"""One character beside each outcome, status, verdict or state of a signature, for whoever sees no colours."""
+GLOSSARY = (
+    ("Attestation", "A signed statement about an image digest: how it was built, what is in it, what a scan found."),
+    ("Check", "One question to the image with one of five outcomes: passed, failed, not applicable, unknown, errored."),
+    ("Control", "A requirement of a published framework. Checks bear on it; they rarely cover it."),
+    ("Digest", "A cryptographic hash of bytes. Two images with the same digest are the same image."),
+    ("Errored", "The check itself broke. Counts as not determined."),
+    ("Layer", "One of the archives that are laid over each other to make the image's file system."),
+    ("Merged tree", "The file system as a container sees it, after all layers are laid over each other."),
+    ("Observation", "One fact that a check saw, with the place in the image where it can be seen again."),
+    ("Package URL (purl)", "The name of a package with its type and version, as pkg:deb/debian/bash@5.2.15."),
+    ("Profile", "What the image is held against: runtime is the strictest; dev and sdk images carry tools on purpose."),
+    ("SBOM", "Software bill of materials: the list of the packages in the image, in the evidence as sbom.cdx.json."),
+    ("Unknown", "The evidence does not suffice. Less evidence never makes a pass."),
+    ("Waiver", "A failure that somebody accepted, with a reason and an end. It stays a failure in this report."),
+)
 OUTCOMES = {
     "passed": "passed",
     "failed": "failed",
@@ -47,11 +89,28 @@ RELATION_MEANINGS = {
 }
 PROFILE_SOURCES = {
     "flag": "named on the command line",
+    "file": "a file named on the command line",
     "label": "a label of the image says so, which is an unsigned claim",
     "tag": "read from the tag, which is an unsigned claim",
     "default": "the default, the strictest",
 }
-SIGNATURE_VERDICTS = {"verified": "verified", "invalid": "INVALID", "unchecked": "not checked"}
+SIGNATURE_VERDICTS = {"verified": "verified", "invalid": "INVALID", "unchecked": "not checked", "unsigned": "unsigned"}
+
+
+ABOUT_IMAGE = {
+    "this-image": "It names this image;",
+    "another-image": "It names another image, so it does not count;",
+    "not-stated": "It names no image;",
+}
+"""What a report that was given as a file says it is about; the digest of its bytes follows."""
+
+
+POLICY_STATES = {"held": "holds", "not-held": "DOES NOT HOLD", "undetermined": "undetermined"}
+
+
+def requirement(requirement: PolicyRequirement) -> str:
+    """One requirement of a trust policy in words: ``signature by release or backup``."""
+    return f"{' or '.join(requirement['what'])} by {' or '.join(requirement['signers'])}"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -63,21 +122,31 @@ def verdict_sentence(document: Document) -> str:
     """Why the verdict is what it is, in one sentence, from the document's own numbers."""
     summary = document["summary"]
     decisive = findings.SEVERITIES[: findings.SEVERITIES.index(summary["failOn"]) + 1]
-    failures = sum(check["severity"] in decisive for check in findings.failed(document))
-    open_ones = sum(check["severity"] in decisive for check in findings.undetermined(document))
+    failures = sum(check["severity"] in decisive for check in findings.counted(findings.failed(document)))
+    open_ones = sum(check["severity"] in decisive for check in findings.counted(findings.undetermined(document)))
     level = "critical severity" if len(decisive) == 1 else f"{summary['failOn']} severity or above"
+    rest = len(document["checks"]) - summary["counted"]
+    apart = f" {count(rest, 'check does', 'checks do')} not count." if rest else ""
+    policy = document["verification"]["policy"]
     match summary["outcome"]:
         case "not-satisfied":
             also = f", and {count(open_ones, 'more', 'more')} could not be determined" if open_ones else ""
-            return f"{count(failures, 'check')} of {level} failed{also}."
+            return f"{count(failures, 'check')} of {level} failed{also}.{apart}"
         case "not-determined" if open_ones:
-            return f"{count(open_ones, 'check')} of {level} could not be determined; none failed without a waiver."
+            return (
+                f"{count(open_ones, 'check')} of {level} could not be determined; none failed without a waiver.{apart}"
+            )
+        case "not-determined" if policy is not None and policy["state"] != "held":
+            return f"Whether the trust policy holds could not be determined: {policy['reason']}."
         case "not-determined":
-            return "No check passed or failed, so that nothing is shown."
+            return f"No check{' that counts' if rest else ''} passed or failed, so that nothing is shown.{apart}"
+        case "not-verified" if policy is not None:
+            return f"The trust policy does not hold: {policy['reason']}."
         case "not-verified":
             return "The image or its evidence does not verify."
         case _:
-            return f"No check of {level} failed without a waiver, and every one of them could be determined."
+            every = "every one of them that counts" if rest else "every one of them"
+            return f"No check of {level} failed without a waiver, and {every} could be determined.{apart}"
 
 
 def seen(observation: Observation) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """What every test may ask for: the shared fixtures, the sample images, golden files."""
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,10 +45,30 @@ def checkout() -> Path:
     return CHECKOUT
 
 
+def shared_folder() -> Path:
+    """The folder of fixtures, references and schemas beside the checkout; HULLMARK_SHARED overrides it."""
+    return Path(os.environ.get("HULLMARK_SHARED") or CHECKOUT.parent / "shared")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of fixtures, references and schemas beside the checkout; HULLMARK_SHARED overrides it."""
-    return _demand(Path(os.environ.get("HULLMARK_SHARED") or CHECKOUT.parent / "shared"), "shared data")
+    """That folder, which must be there."""
+    return _demand(shared_folder(), "shared data")
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a socket fails, even where somebody catches every Exception.
+
+    Importing urllib3, which sigstore does, binds one on ::1 to learn whether there is IPv6, and sends nothing: that is
+    done before.
+    """
+    import urllib3.util.connection  # noqa: F401
+
+    def refuse(self: socket.socket, *arguments: object, **settings: object) -> None:
+        pytest.fail(f"a socket was opened: {arguments}")  # no Exception: a blanket except would hide it
+
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
 
 
 @pytest.fixture(scope="session")

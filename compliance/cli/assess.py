@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from compliance.cli import options, output
+from compliance.cli import options, output, signing
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
 
@@ -22,16 +22,36 @@ def arguments(parser: Parser) -> None:
     """What to assess, against what, and what to write."""
     options.add_image(parser)
     options.add_output(
-        parser, "table, json, cyclonedx-json, cyclonedx-xml, spdx-json, oscal-ar, oscal-ap, csv, markdown, pdf"
+        parser,
+        "table, json, cyclonedx-json, cyclonedx-xml, spdx-json, oscal-ar, oscal-ap, "
+        "oscal-component, oscal-mapping, oscal-poam, csv, markdown, pdf",
+    )
+    options.add_oscal_version(parser)
+    parser.add_argument(
+        "--declarations",
+        action="store_true",
+        help="put the frameworks, and what the checks claim about their requirements, into cyclonedx-json",
     )
     parser.add_argument("--evidence", metavar="DIR", help="write the whole evidence bundle to this folder")
+    signing.add_signer(parser)
     parser.add_argument(
-        "--sign-key",
-        metavar="PEM",
-        help="ECDSA P-256 key that signs the attestations; generate:PEM makes it where it is missing",
+        "--profile",
+        metavar="NAME|FILE",
+        default="auto",
+        help="what the image is held against: auto, runtime, dev, sdk, or a profile of your own",
+    )
+    parser.add_argument("--baseline", metavar="IMAGE", help="an approved earlier image; what changed since is drift")
+    parser.add_argument(
+        "--approved-base",
+        action="append",
+        metavar="IMAGE|DIGEST",
+        help="a base image that may be built on; may be repeated",
     )
     parser.add_argument(
-        "--profile", metavar="NAME", default="auto", help="what the image is held against: auto, runtime, dev or sdk"
+        "--scan",
+        action="append",
+        metavar="FILE",
+        help="a report of a scan, test or benchmark, or VEX, about the image: unsigned evidence; may be repeated",
     )
     parser.add_argument("--framework", action="append", metavar="ID", help="only this framework; may be repeated")
     parser.add_argument("--fail-on", metavar="SEVERITY", default="high", help="low, medium, high (default) or critical")
@@ -43,20 +63,34 @@ def run(values: Namespace) -> int:
     from compliance.cli import progress
     from compliance.formats import sbom
     from compliance.pipeline import assess, write_evidence
-    from compliance.sign.key_signer import signing_key
     from reports.assessment_json import document
     from reports.exporter import FORMATS
 
     targets = output.parse_targets(values.output, (*FORMATS, *sbom.NAMES), "table")
+    output.demand_version(targets, values.oscal_version)
+    if values.declarations and not any(target.format == "cyclonedx-json" for target in targets):
+        raise UsageError("declarations are written in cyclonedx-json", code="usage", hint="add -o cyclonedx-json=FILE")
     if values.sign_key is not None and values.evidence is None:
         raise UsageError("--sign-key signs the evidence", code="usage", hint="add --evidence DIR")
+    if values.baseline is not None and options.is_assessment(values.baseline):
+        raise UsageError(
+            "a baseline is an image: an assessment holds no files to compare with",
+            code="usage",
+            where=values.baseline,
+            hint="name the image it is about; hullmark diff compares two assessments",
+        )
+    variant, profile = options.profile_of(values.profile)
     chosen = replace(
         options.run_options(values, options.trust_of(values)),
-        variant=options.parse_variant(values.profile),
+        variant=variant,
+        profile=profile,
         frameworks=tuple(values.framework) if values.framework else None,
         fail_on=options.parse_severity(values.fail_on),
+        baseline=values.baseline,
+        approved_bases=tuple(values.approved_base or ()),
+        supplied=options.supplied_reports(values.scan or ()),
     )
-    signer = signing_key(values.sign_key) if values.sign_key is not None else None
+    signer = signing.signer_of(values)
     color = output.use_color(values.color)
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
@@ -64,11 +98,23 @@ def run(values: Namespace) -> int:
         if values.evidence is not None:
             write_evidence(Path(values.evidence), assessment, signer, watcher)
         shape = document(assessment)
-        contents = [output.render(target, shape, assessment, color=color) for target in targets]
+        contents = [
+            output.render(
+                target,
+                shape,
+                assessment,
+                color=color,
+                oscal_version=values.oscal_version,
+                declarations=values.declarations,
+            )
+            for target in targets
+        ]
     finally:
         watcher.close()
     if not values.quiet:
         output.say_notices(assessment.evidence.image, verbose=values.verbose)
+        if assessment.evidence.baseline is not None:
+            output.say_notices(assessment.evidence.baseline.image, verbose=values.verbose)
     for target, content in zip(targets, contents, strict=True):
         output.write(target, content)
     if values.evidence is not None and not values.quiet:

@@ -12,7 +12,19 @@ from compliance.cli.output import say
 from compliance.cli.parser import Parser
 from compliance.errors import ComplianceError, ExitCode
 
-COMMANDS = ("assess", "sbom", "verify", "report", "evidence", "controls", "cache", "version")
+COMMANDS = (
+    "assess",
+    "sbom",
+    "verify",
+    "attest",
+    "report",
+    "evidence",
+    "diff",
+    "advise",
+    "controls",
+    "cache",
+    "version",
+)
 """Each is a module of this package with SUMMARY, `arguments(parser)` and `run(values) -> int`."""
 
 DESCRIPTION = "Prove what is in a container image, who signed it, how hardened it is, and which controls that bears on."

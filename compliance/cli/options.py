@@ -10,24 +10,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compliance.cli.parser import Parser
-from compliance.errors import UsageError
+from compliance.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
     from compliance.ingest.limits import Limits
-    from compliance.model.evidence import Variant
+    from compliance.model.evidence import SuppliedReport, Variant
     from compliance.model.outcome import Severity
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust
+    from controls.profile import CheckProfile
 
 IMAGE = (
     "registry:HOST/NAME[:TAG|@DIGEST] (also bare), oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, "
-    "docker:NAME, podman:NAME, dir:PATH, or a path"
+    "docker:NAME, podman:NAME, dir:PATH, rootfs-tar:PATH, or a path"
 )
 
 
 def add_image(parser: Parser, *, optional: bool = False) -> None:
     """IMAGE and how to read it."""
     parser.add_argument("image", metavar="IMAGE", nargs="?" if optional else None, help=IMAGE)
+    add_reading(parser)
+
+
+def add_reading(parser: Parser) -> None:
+    """How images are read: platform, time, cache, registries, limits."""
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
     add_time(parser)
     parser.add_argument("--no-cache", action="store_true", help="neither use nor fill the layer cache")
@@ -70,6 +76,15 @@ def add_output(parser: Parser, formats: str) -> None:
     parser.add_argument("--config", metavar="FILE", help="configuration (default: hullmark.toml here, if any)")
 
 
+def add_oscal_version(parser: Parser) -> None:
+    """``--oscal-version``."""
+    parser.add_argument(
+        "--oscal-version",
+        metavar="VERSION",
+        help="OSCAL outputs in 1.1.3 (default; mappings 1.2.2), 1.2.1 or 1.2.2",
+    )
+
+
 def add_trust(parser: Parser) -> None:
     """Who must have signed, in cosign's words."""
     for name, metavar, text in (
@@ -86,12 +101,17 @@ def add_trust(parser: Parser) -> None:
         action="store_true",
         help="accept a key's signature that no transparency log holds",
     )
+    parser.add_argument(
+        "--trust", metavar="FILE", help="trust policy: who must have signed what; in place of the options above"
+    )
 
 
 def trust_of(values: Namespace) -> Trust:
     """What `add_trust` gathered, files read."""
     from compliance.pipeline import Trust
 
+    if values.trust is not None:
+        return _trust_by_policy(values)
     return Trust(
         key=read_given(values.key, "public key"),
         identity=values.certificate_identity,
@@ -101,6 +121,56 @@ def trust_of(values: Namespace) -> Trust:
         trusted_root=read_given(values.trusted_root, "trusted root"),
         allow_no_log=values.insecure_ignore_tlog,
     )
+
+
+def _trust_by_policy(values: Namespace) -> Trust:
+    """``--trust``, alone: two sources of trust would leave open which of them an image has to satisfy."""
+    from compliance.pipeline import Trust
+    from compliance.verify.trust_policy_file import read_policy
+
+    others = {
+        "--key": values.key,
+        "--certificate-identity": values.certificate_identity,
+        "--certificate-identity-regexp": values.certificate_identity_regexp,
+        "--certificate-oidc-issuer": values.certificate_oidc_issuer,
+        "--certificate-oidc-issuer-regexp": values.certificate_oidc_issuer_regexp,
+        "--trusted-root": values.trusted_root,
+        "--insecure-ignore-tlog": values.insecure_ignore_tlog,
+    }
+    given = [option for option, value in others.items() if value]
+    if given:
+        raise UsageError(
+            f"--trust and {given[0]} exclude each other", code="usage", hint="write into the policy whom to trust"
+        )
+    path = Path(values.trust)
+
+    def beside(name: str, size_max: int) -> bytes:
+        return read_file(path.parent / name, "file", size_max)
+
+    policy = read_policy(values.trust, read_file(path, "trust policy"), beside)
+    return Trust(policy=policy, policy_file=values.trust)
+
+
+def supplied_reports(paths: Iterable[str]) -> tuple[SuppliedReport, ...]:
+    """The files of ``--scan``, each once. Raises UsageError for one that is no report known here, or damaged."""
+    import hashlib
+
+    from compliance.formats.scan_file import SCAN_FILE_MAX, read_scan_file
+    from compliance.model.evidence import SuppliedReport
+
+    reports: dict[str, SuppliedReport] = {}
+    for path in paths:
+        content = read_file(Path(path), "report", SCAN_FILE_MAX)
+        try:
+            read_scan_file(content)
+        except FormatError as error:
+            where = f"{path}: {error.where}" if error.where else path
+            raise UsageError(
+                f"can't use the report: {error.message}", code=error.code, where=where, hint=error.hint
+            ) from None
+        digest = hashlib.sha256(content).hexdigest()
+        reports.setdefault(digest, SuppliedReport(name=path, sha256=digest, content=content))
+    return tuple(reports.values())
 
 
 def run_options(values: Namespace, trust: Trust | None = None) -> Options:
@@ -143,16 +213,27 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return left, right
 
 
-def parse_variant(text: str) -> Variant | None:
-    """``--profile``; None for auto."""
+def profile_of(text: str) -> tuple[Variant | None, CheckProfile | None]:
+    """``--profile``: a shipped one by name, or a user's file; neither for auto."""
     from compliance.model.evidence import Variant
 
     if text == "auto":
-        return None
-    try:
-        return Variant(text)
-    except ValueError:
-        raise UsageError(f"no such profile: {text}", code="profile-unknown", hint="auto, runtime, dev or sdk") from None
+        return None, None
+    if text in tuple(Variant):
+        return Variant(text), None
+    if not _is_path(text):
+        raise UsageError(
+            f"no such profile: {text}", code="profile-unknown", hint="auto, runtime, dev, sdk, or the path of a file"
+        )
+    from controls.loader import check_catalog
+    from controls.profile import read_profile
+
+    return None, read_profile(text, read_file(Path(text), "profile"), check_catalog())
+
+
+def _is_path(text: str) -> bool:
+    """Whether `text` is meant as a file: it names one, or looks like it."""
+    return "/" in text or text.endswith((".yaml", ".yml", ".json")) or Path(text).is_file()
 
 
 def parse_severity(text: str) -> Severity:
@@ -193,6 +274,18 @@ def read_file(path: Path, what: str, limit: int = 4 * 2**20) -> bytes:
     if len(content) > limit:
         raise UsageError(f"the {what} is larger than {limit} bytes", code="limit-exceeded", where=str(path))
     return content
+
+
+def is_assessment(text: str) -> bool:
+    """Whether `text` is the path of a file that begins as a JSON object does: no image archive does."""
+    path = Path(text)
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(64).lstrip().startswith(b"{")
+    except (OSError, ValueError):
+        return False
 
 
 def _source_date_epoch() -> datetime | None:

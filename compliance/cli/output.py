@@ -45,19 +45,47 @@ def parse_targets(outputs: Iterable[str] | None, known: Iterable[str], default: 
     return tuple(targets)
 
 
-def render(target: Target, document: Document, assessment: Assessment, *, color: bool) -> bytes:
-    """One output of an assessment."""
+def demand_version(targets: Iterable[Target], version: str | None) -> None:
+    """Raise UsageError where an OSCAL output was asked for in a version that it does not have."""
+    from reports.exporter import FORMATS
+
+    for target in targets:
+        known = FORMATS[target.format].versions if target.format in FORMATS else ()
+        if version is not None and known and version not in known:
+            raise UsageError(
+                f"{target.format} has no OSCAL version {version}",
+                code="oscal-version",
+                where="--oscal-version",
+                hint=f"choose one of {', '.join(known)}",
+            )
+
+
+def render(
+    target: Target,
+    document: Document,
+    assessment: Assessment,
+    *,
+    color: bool,
+    oscal_version: str | None = None,
+    declarations: bool = False,
+) -> bytes:
+    """One output of an assessment; `declarations` puts its claims into CycloneDX JSON."""
     from compliance import pipeline
     from compliance.formats import sbom
 
     if target.format in sbom.NAMES:
-        return pipeline.sbom(assessment.evidence, target.format)
+        content = pipeline.sbom(assessment.evidence, target.format)
+        if declarations and target.format == "cyclonedx-json":
+            from reports.declarations import with_declarations
+
+            return with_declarations(content, document)
+        return content
     if target.format == "pdf":
         return pipeline.evidence_files(assessment, None)["report.pdf"]
-    return render_document(target, document, color=color)
+    return render_document(target, document, color=color, oscal_version=oscal_version)
 
 
-def render_document(target: Target, document: Document, *, color: bool) -> bytes:
+def render_document(target: Target, document: Document, *, color: bool, oscal_version: str | None = None) -> bytes:
     """One output of an assessment document."""
     from reports.exporter import FORMATS
 
@@ -65,7 +93,8 @@ def render_document(target: Target, document: Document, *, color: bool) -> bytes
         from reports.table import render as render_table
 
         return render_table(document, color=color, width=terminal_width()).encode()
-    return FORMATS[target.format].render(document)
+    form = FORMATS[target.format]
+    return form.render(document, oscal_version if form.versions else None)
 
 
 def say_notices(image: Image, *, verbose: bool) -> None:

@@ -17,7 +17,10 @@ ASSESSMENT_SIZE_MAX = 512 * 2**20
 def arguments(parser: Parser) -> None:
     """The file and the outputs."""
     parser.add_argument("file", metavar="FILE", help="an assessment.json")
-    options.add_output(parser, "table, json, oscal-ar, oscal-ap, csv, markdown, pdf")
+    options.add_output(
+        parser, "table, json, oscal-ar, oscal-ap, oscal-component, oscal-mapping, oscal-poam, csv, markdown, pdf"
+    )
+    options.add_oscal_version(parser)
 
 
 def run(values: Namespace) -> int:
@@ -26,8 +29,10 @@ def run(values: Namespace) -> int:
     from reports.exporter import FORMATS
 
     targets = output.parse_targets(values.output, FORMATS, "table")
+    output.demand_version(targets, values.oscal_version)
     shape = parse(options.read_file(Path(values.file), "assessment", ASSESSMENT_SIZE_MAX))
     color = output.use_color(values.color)
     for target in targets:
-        output.write(target, output.render_document(target, shape, color=color))
+        content = output.render_document(target, shape, color=color, oscal_version=values.oscal_version)
+        output.write(target, content)
     return 0

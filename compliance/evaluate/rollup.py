@@ -14,6 +14,7 @@ from compliance.errors import ExitCode
 from compliance.model.assessment import ControlResult, Summary
 from compliance.model.control import Control, ControlLibrary, ControlStatus, Relation
 from compliance.model.outcome import Check, CheckResult, OutcomeWord, Severity
+from compliance.model.verification import PolicyAnswer, PolicyState
 
 _UNDETERMINED = frozenset({OutcomeWord.UNKNOWN, OutcomeWord.ERRORED})
 _DECIDED = frozenset({OutcomeWord.PASSED, OutcomeWord.FAILED})
@@ -40,28 +41,45 @@ def roll_up(library: ControlLibrary, results: Sequence[CheckResult]) -> tuple[Co
     )
 
 
-def summarise(results: Sequence[CheckResult], fail_on: Severity, expected: Collection[Check] = ()) -> Summary:
-    """The answer for the image: not satisfied, else not determined, else satisfied.
+def summarise(
+    results: Sequence[CheckResult],
+    fail_on: Severity,
+    expected: Collection[Check] = (),
+    *,
+    policy: PolicyAnswer | None = None,
+) -> Summary:
+    """The answer for the image: not verified, else not satisfied, else not determined, else satisfied.
 
-    Failures that no waiver covers and outcomes that are unknown or errored count from the severity `fail_on` up;
-    a check of `expected` without a result counts as unknown. Nothing is satisfied where no check passed or
-    failed at all. `worst` is the highest severity among failures that no waiver covers, below `fail_on` too.
-    Raises ValueError for two results of one check.
+    Not verified is what a trust `policy` does not accept: all other answers would be about an image that is not
+    the one that was asked for. What the policy leaves undetermined leaves the image so, failures aside.
+
+    Only results that count are weighed, and `expected` are checks that do. Failures that no waiver covers and
+    outcomes that are unknown or errored count from the severity `fail_on` up; a check of `expected` without a result
+    counts as unknown. Nothing is satisfied where none of them passed or failed at all. `worst` is the highest severity
+    among failures that count and that no waiver covers, below `fail_on` too. Raises ValueError for two results of one
+    check.
     """
     by_check = _by_check(results)
-    failures = [result.check.severity for result in results if _fails(result) and result.waiver is None]
-    open_questions = [result.check.severity for result in results if result.word in _UNDETERMINED]
+    counted = [result for result in results if result.counts]
+    failures = [result.check.severity for result in counted if _fails(result) and result.waiver is None]
+    open_questions = [result.check.severity for result in counted if result.word in _UNDETERMINED]
     open_questions += [check.severity for check in expected if check.id not in by_check]
-    words = [result.word for result in results]
-    if any(severity >= fail_on for severity in failures):
+    words = [result.word for result in counted]
+    if policy is not None and policy.state is PolicyState.NOT_HELD:
+        outcome = ExitCode.NOT_VERIFIED
+    elif any(severity >= fail_on for severity in failures):
         outcome = ExitCode.NOT_SATISFIED
-    elif any(severity >= fail_on for severity in open_questions) or _DECIDED.isdisjoint(words):
+    elif (
+        any(severity >= fail_on for severity in open_questions)
+        or _DECIDED.isdisjoint(words)
+        or (policy is not None and policy.state is not PolicyState.HELD)
+    ):
         outcome = ExitCode.NOT_DETERMINED
     else:
         outcome = ExitCode.SATISFIED
     return Summary(
         outcome=outcome,
-        counts=MappingProxyType({word: words.count(word) for word in OutcomeWord}),
+        counts=MappingProxyType({word: sum(one.word is word for one in results) for word in OutcomeWord}),
         worst=max(failures, default=None),
         fail_on=fail_on,
     )

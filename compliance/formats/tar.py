@@ -82,6 +82,8 @@ class TarReader:
 
     def __init__(self, stream: Stream) -> None:
         """Start at the first header."""
+        self.marked = False
+        """Whether the end mark was read; a tar that has none may have been cut off between two members."""
         self._stream = stream
         self._take = stream.read
         self._stored = 0  # bytes of the current member that are still in the stream
@@ -100,6 +102,7 @@ class TarReader:
             self._skip()
             header = self._take(BLOCK)
             if not header or header == _ZEROS:
+                self.marked = bool(header)
                 return  # one zero block ends it for every reader in use; a missing end marker is common too
             if len(header) < BLOCK:
                 raise _corrupt("the tar ends inside a header")

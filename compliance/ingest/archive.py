@@ -20,6 +20,7 @@ from compliance.ingest.compression import Inflater
 from compliance.ingest.inflate import PLAIN, sniff
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits, exceeded
 from compliance.ingest.oci_layout import OciLayout
+from compliance.ingest.root_archive import is_root_archive
 from compliance.ingest.source import Source
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform, Scheme, is_digest
@@ -240,7 +241,9 @@ class DockerArchive:
 
 
 def sniff_archive(path: Path) -> Scheme:
-    """Which kind of archive a file is. Raises SourceError (``not-an-image``) when there is no image in it."""
+    """Which kind of archive a file is. Raises SourceError (``not-an-image``) when it is none."""
+    if is_root_archive(path):
+        return Scheme.ROOTFS_TAR
     blobs = _indexed(path, DEFAULT_LIMITS)
     try:
         return _scheme(blobs, str(path), DEFAULT_LIMITS)
@@ -297,7 +300,7 @@ def _scheme(blobs: TarBlobs, where: str, limits: Limits) -> Scheme:
         "the archive holds a root filesystem, not an image" if root else "no image in the archive",
         code="not-an-image",
         where=where,
-        hint="unpack it and give dir:PATH" if root else "give an OCI layout archive or the output of docker save",
+        hint="give rootfs-tar:PATH" if root else "give an OCI layout archive or the output of docker save",
     )
 
 

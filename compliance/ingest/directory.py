@@ -12,7 +12,7 @@ from typing import BinaryIO
 from compliance.errors import SourceError
 from compliance.ingest.layers import NOT_READ, Found, Kept, LayerContents, LayerReader
 from compliance.ingest.lookout import settled
-from compliance.model.filesystem import FileKind, Unread
+from compliance.model.filesystem import FileKind, FileTree, Unread
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform
 
@@ -41,18 +41,8 @@ class RootDirectory:
             raise SourceError("no such folder", code="not-found", where=reference.target)
 
     def image(self, platform: Platform | None) -> Image:
-        """See Source. `digest` is empty until the listing has been read: `digest_of` computes it."""
-        return Image(
-            reference=self._reference,
-            digest="",
-            media_type=ROOTFS_TYPE,
-            platform=platform,
-            manifest=b"",
-            config_digest=None,
-            config_bytes=b"",
-            config=None,
-            layers=(),
-        )
+        """See Source. `digest` is empty until the tree has been read: `digest_of` computes it."""
+        return root_image(self._reference, platform)
 
     def open_layer(self, layer: Layer) -> BinaryIO:
         """Never called: there are no layers."""
@@ -64,7 +54,7 @@ class RootDirectory:
     def contents(self, reader: LayerReader) -> LayerContents:
         """The whole folder as if it were one layer; other file systems mounted inside are not entered."""
         layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=0)
-        found = Found()
+        found = reader.found()
         inodes: dict[tuple[int, int], str] = {}
         device = self.root.stat().st_dev
 
@@ -135,11 +125,27 @@ class RootDirectory:
         )
 
 
-def digest_of(contents: LayerContents) -> str:
-    """The digest of a listing: one line an entry, in path order; equal trees have equal digests."""
+def root_image(reference: ImageReference, platform: Platform | None) -> Image:
+    """A root filesystem as an image: neither manifest nor config nor layers, and no digest yet."""
+    return Image(
+        reference=reference,
+        digest="",
+        media_type=ROOTFS_TYPE,
+        platform=platform,
+        manifest=b"",
+        config_digest=None,
+        config_bytes=b"",
+        config=None,
+        layers=(),
+    )
+
+
+def digest_of(tree: FileTree) -> str:
+    """The digest of a listing: one line an entry, in path order; equal trees have equal digests, read from wherever."""
     listing = hashlib.sha256()
-    for entry in sorted(contents.entries):
-        line = f"{entry.path}\0{entry.kind}\0{entry.mode:o}\0{entry.uid}\0{entry.gid}\0{entry.link}\0{entry.sha256}\n"
+    for entry in tree:
+        facts = (entry.path, str(int(entry.kind)), f"{entry.mode:o}", str(entry.uid), str(entry.gid), entry.link)
+        line = "\0".join((*facts, entry.sha256, tree.names(entry)[0], entry.capability.hex())) + "\n"
         listing.update(line.encode("utf-8", "surrogateescape"))
     return f"sha256:{listing.hexdigest()}"
 

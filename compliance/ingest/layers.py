@@ -15,12 +15,13 @@ from compliance.errors import FormatError
 from compliance.formats import tar
 from compliance.formats.examine import Examines
 from compliance.formats.globs import PathTable
+from compliance.formats.secrets import Scan, SecretSearch
 from compliance.ingest.compression import Inflater
 from compliance.ingest.inflate import PLAIN
 from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
 from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
-from compliance.model.filesystem import FileEntry, FileFacts, FileKind, Unkept, Unread
+from compliance.model.filesystem import FileEntry, FileFacts, FileKind, FileSecrets, Unkept, Unread
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
 
@@ -83,6 +84,7 @@ class LayerContents:
     """What a layer changes: entries in archive order, names it hides in lower layers, directories it empties.
 
     By index of their entry: `hard_links` the path it shares its inode with, `kept` what requests got of it.
+    `secrets` are by path; None when they were not looked for.
     """
 
     layer: Layer
@@ -94,6 +96,7 @@ class LayerContents:
     unread: tuple[Unread, ...]
     unkept: tuple[Unkept, ...]
     notices: tuple[str, ...]
+    secrets: tuple[FileSecrets, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -109,6 +112,8 @@ class Found:
     unkept: list[Unkept] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
+    secrets: list[FileSecrets] = field(default_factory=list)
+    secrets_sought: bool = False
 
     def add(
         self,
@@ -156,6 +161,7 @@ class Found:
             unread=tuple(self.unread),
             unkept=tuple(self.unkept),
             notices=tuple(self.notices),
+            secrets=tuple(sorted(self.secrets, key=_place)) if self.secrets_sought else None,
         )
 
     def hides(self, path: str) -> bool:
@@ -216,9 +222,11 @@ class LayerReader:
         limits: Limits,
         progress: Callable[[int], None] | None = None,
         reads: Reads = Reads.EVIDENCE,
+        secrets: SecretSearch | None = None,
     ) -> None:
         """Compile the requests."""
         self._reads = reads
+        self._secrets = secrets
         self._lookout: Lookout[FileReading] = Lookout()
         self._process: InflateProcess | None = None
         self._wanted = PathTable((request, request.globs) for request in requests)
@@ -251,7 +259,25 @@ class LayerReader:
         Raises FormatError (``layer-corrupt``), IntegrityError (``digest-mismatch``), LimitError.
         """
         where = f"layer {layer.index + 1}, {layer.digest}"
-        inflater = Inflater(
+        with closing(self._inflater(layer, stream, where)) as inflater:
+            return self._read(layer, inflater, where)
+
+    def read_root(self, layer: Layer, stream: BinaryIO, where: str) -> LayerContents:
+        """A root filesystem that is one tar: no digest says what it should be, and it has no whiteouts, only files.
+
+        Raises FormatError (``layer-corrupt``), LimitError.
+        """
+        with closing(self._inflater(layer, stream, where)) as inflater:
+            reader = tar.TarReader(inflater)
+            contents = self._located(layer, reader, where, whiteouts=False)
+            inflater.finish(None, None)
+        if reader.marked:
+            return contents
+        cut = Unread(path="", reason="the archive has no end mark: it may have been cut off", layer=layer.index)
+        return replace(contents, unread=(*contents.unread, cut))
+
+    def _inflater(self, layer: Layer, stream: BinaryIO, where: str) -> Inflater:
+        return Inflater(
             stream,
             limit=self._limits.layer_bytes,
             ratio=self._limits.inflation_ratio,
@@ -259,16 +285,18 @@ class LayerReader:
             progress=self._progress,
             process=self._inflating(layer.size),
         )
-        with closing(inflater):
-            return self._read(layer, inflater, where)
 
-    def _read(self, layer: Layer, inflater: Inflater, where: str) -> LayerContents:
+    def _located(self, layer: Layer, reader: tar.TarReader, where: str, *, whiteouts: bool = True) -> LayerContents:
+        """What is in the tar; errors say where it is."""
         try:
-            contents = self._entries(layer, tar.TarReader(inflater))
+            return self._entries(layer, reader, whiteouts=whiteouts)
         except FormatError as error:
             if error.where is None:
                 raise FormatError(error.message, code=error.code, where=where, hint=error.hint) from None
             raise
+
+    def _read(self, layer: Layer, inflater: Inflater, where: str) -> LayerContents:
+        contents = self._located(layer, tar.TarReader(inflater), where)
         # docker save names layers by diffID only: a compressed one has no digest of its stored bytes to compare.
         nameless = layer.digest == layer.diff_id and inflater.compression != PLAIN
         inflater.finish(None if nameless else layer.digest, layer.diff_id)
@@ -279,8 +307,8 @@ class LayerReader:
             notices.append(f"{where}: media-type: {layer.media_type} but the bytes are {inflater.compression}")
         return replace(contents, notices=tuple(notices))
 
-    def _entries(self, layer: Layer, reader: tar.TarReader) -> LayerContents:
-        found = Found()
+    def _entries(self, layer: Layer, reader: tar.TarReader, *, whiteouts: bool) -> LayerContents:
+        found = self.found()
         for member in reader:
             self._entries_left -= 1
             if self._entries_left < 0:
@@ -290,7 +318,7 @@ class LayerReader:
                 if member.type == tar.REGULAR:
                     reason = "unsafe path, or one beyond the limits path_bytes and path_parts"
                     found.unread.append(Unread(path=member.name[:200], reason=reason, layer=layer.index))
-            elif not found.hides(path):
+            elif not (whiteouts and found.hides(path)):
                 self._entry(path, member, reader, layer.index, found)
         return found.contents(layer)
 
@@ -335,6 +363,10 @@ class LayerReader:
             acl=any(name in xattrs for name in _ACLS) if xattrs else False,
         )
 
+    def found(self) -> Found:
+        """What a layer is collected in."""
+        return Found(secrets_sought=self._secrets is not None)
+
     def file(
         self, path: str, size: int, stream: Readable, layer: int, found: Found
     ) -> tuple[FileReading | Future[FileReading], Kept]:
@@ -357,14 +389,18 @@ class LayerReader:
                 reason = f"program of {size} bytes: above {bound} (examined_bytes) it is not examined"
                 found.unread.append(Unread(path=path, reason=reason, layer=layer))
             if not examined and size > _HELD_MAX:
-                return self._digested(Digests(algorithms), stream), ()
+                return self._digested(Digests(algorithms), stream, path, layer, found), ()
         content = stream.read(size)
-        reading = self._lookout.look(content, partial(self._look, algorithms, examined))
+        reading = self._lookout.look(content, partial(self._look, algorithms, examined, path, layer, found))
         return reading, self._keep(path, content, asking, layer, found.unkept)
 
-    def _look(self, algorithms: tuple[str, ...], examined: bool, content: bytes) -> FileReading:
-        """Examine and digest one file."""
+    def _look(
+        self, algorithms: tuple[str, ...], examined: bool, path: str, layer: int, found: Found, content: bytes
+    ) -> FileReading:
+        """Examine and digest one file, and look for secrets in it."""
         facts = self._examiner.examine(content) if examined else None
+        if self._secrets is not None:
+            _note(found, path, layer, self._secrets.search(content, path))
         if algorithms == _SHA256:
             return FileReading(hashlib.sha256(content).hexdigest(), facts=facts)
         digests = Digests(algorithms)
@@ -376,10 +412,15 @@ class LayerReader:
         plain = self._reads is Reads.INVENTORY or path.startswith(_UNPACKAGED)
         return _SHA256 if plain else _EVERY
 
-    def _digested(self, digests: Digests, stream: Readable) -> FileReading:
-        """Digest a file that nobody looks into."""
+    def _digested(self, digests: Digests, stream: Readable, path: str, layer: int, found: Found) -> FileReading:
+        """Digest a file that is not held as a whole, and look for secrets as it streams by."""
+        secrets = None if self._secrets is None else self._secrets.reader(path)
         while piece := stream.read(_PIECE):
             digests.update(piece)
+            if secrets is not None:
+                secrets.feed(piece)
+        if secrets is not None:
+            _note(found, path, layer, secrets.scan())
         return digests.reading(None)
 
     def count(self, contents: LayerContents) -> None:
@@ -436,6 +477,17 @@ class LayerReader:
         if not path.isprintable():
             notices.append(f"odd-name: {_shown(path)}")
         return path
+
+
+def _place(secrets: FileSecrets) -> tuple[str, list[tuple[int, str, str]]]:
+    """An order that does not depend on which thread was first, not even for two files of one name."""
+    return secrets.path, [(one.offset, one.rule, one.sha256 or "") for one in secrets.found]
+
+
+def _note(found: Found, path: str, layer: int, scan: Scan) -> None:
+    """Keep what a search told of a file; called from the thread that looks at large ones too."""
+    if scan:
+        found.secrets.append(FileSecrets(path=path, layer=layer, found=scan.found, unsearched=scan.unsearched))
 
 
 def _says_otherwise(media_type: str, compression: str) -> bool:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from compliance.ingest.layers import Kept, LayerContents
-from compliance.model.filesystem import Captured, FileEntry, FileKind, FileTree, Residue, Unkept, Unread
+from compliance.model.filesystem import Captured, FileEntry, FileKind, FileSecrets, FileTree, Residue, Unkept, Unread
 
 
 class TreeBuilder:
@@ -26,6 +26,7 @@ class TreeBuilder:
         self._residue: dict[tuple[str, int], Residue] = {}
         self._unread: list[Unread] = []
         self._unkept: list[Unkept] = []
+        self._secrets: list[FileSecrets] | None = []
         self._implied = 0
         self.notices: list[str] = []
 
@@ -44,6 +45,10 @@ class TreeBuilder:
             self._add(entry, index, links.get(number), contents.kept.get(number, ()), lower)
         self._unread.extend(contents.unread)
         self._unkept.extend(contents.unkept)
+        if contents.secrets is None:
+            self._secrets = None
+        elif self._secrets is not None:
+            self._secrets.extend(contents.secrets)
         self.notices.extend(contents.notices)
 
     def finish(self) -> FileTree:
@@ -72,6 +77,7 @@ class TreeBuilder:
             unread=unread,
             unkept=tuple(unkept),
             residue=tuple(self._residue[key] for key in sorted(self._residue)),
+            secrets=None if self._secrets is None else tuple(self._secrets),
         )
 
     def _matters(self, item: Unread | Unkept) -> bool:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 from compliance.errors import IntegrityError
 from compliance.formats.examine import Examines
+from compliance.formats.secrets import SecretSearch
 from compliance.ingest.directory import RootDirectory, digest_of
 from compliance.ingest.layer_cache import LayerCache, LayerKeys
 from compliance.ingest.layers import LayerContents, LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.merge import TreeBuilder
+from compliance.ingest.root_archive import RootArchive
 from compliance.ingest.source import Source
 from compliance.model.filesystem import FileTree
 from compliance.model.image import Image, Layer
@@ -29,13 +31,14 @@ _PIECE = 2**20
 class Reading:
     """How layers are read: what is wanted of them, how deep, within which limits, and with which cache.
 
-    `rules` identifies what the examiner looks for, as a part of the cache's keys.
+    `rules` identifies what the examiner and the search for secrets look for, as a part of the cache's keys.
     """
 
     requests: Sequence[ContentRequest]
     examiner: Examines
     reads: Reads = Reads.EVIDENCE
     rules: str = ""
+    secrets: SecretSearch | None = None
     limits: Limits = DEFAULT_LIMITS
     progress: Progress | None = None
     cache: LayerCache | None = None
@@ -49,17 +52,19 @@ def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, Fi
     Raises FormatError, IntegrityError, LimitError, SourceError.
     """
     builder = TreeBuilder()
-    reader = LayerReader(reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads)
+    reader = LayerReader(
+        reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads, reading.secrets
+    )
     with closing(reader):
-        if isinstance(source, RootDirectory):
-            contents = source.contents(reader)
-            builder.apply(contents)
-            image = replace(image, digest=digest_of(contents))
+        if isinstance(source, RootDirectory | RootArchive):
+            builder.apply(source.contents(reader))
         else:
             keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
             for layer in image.layers:
                 builder.apply(_contents(source, layer, reader, reading, keys))
-    return replace(image, notices=(*image.notices, *builder.notices)), builder.finish()
+    tree = builder.finish()
+    digest = image.digest or digest_of(tree)
+    return replace(image, digest=digest, notices=(*image.notices, *builder.notices)), tree
 
 
 def _contents(

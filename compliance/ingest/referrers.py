@@ -93,12 +93,15 @@ class _Collector:
         if where is None:
             return None
         source, name = where
+        unread: list[str] = []
+        blobs = tuple(self._blobs(manifest, name, unread))
         return AttachedArtifact(
             source=source,
             name=name,
             artifact_type=manifest.artifact_type or item.descriptor.artifact_type or manifest.config.media_type,
             annotations=manifest.annotations,
-            blobs=tuple(self._blobs(manifest, name)),
+            blobs=blobs,
+            unread=tuple(unread),
         )
 
     def _worth_reading(self, item: Listed) -> bool:
@@ -126,7 +129,7 @@ class _Collector:
             return AttachmentSource.TAG, item.kind or digest
         return None
 
-    def _blobs(self, manifest: oci.Manifest, name: str) -> Iterator[AttachedBlob]:
+    def _blobs(self, manifest: oci.Manifest, name: str, unread: list[str]) -> Iterator[AttachedBlob]:
         for descriptor in manifest.layers:
             try:
                 content = self._store.blob(descriptor.digest, self._limits.attached_bytes)
@@ -135,6 +138,7 @@ class _Collector:
                     raise LimitError(f"more than {ATTACHED_TOTAL_MAX} bytes are attached", code="limit-exceeded")
             except ComplianceError as error:
                 self._notices.append(f"attached {name}: {error}")
+                unread.append(str(error))
                 if self._bytes_left < 0:
                     return
                 continue

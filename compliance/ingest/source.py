@@ -17,6 +17,8 @@ from compliance.model.reference import ImageReference, Platform, Scheme, is_dige
 DEFAULT_REGISTRY = RegistryOptions()
 
 _PATH_STARTS = ("/", "./", "../", "~")
+_WHOLE_PATHS = (Scheme.DIR, Scheme.ROOTFS_TAR)
+"""What has neither tag nor digest to select by."""
 _ARCHIVE_ENDS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 """What ends so is a file that is not there, not a name to look for in the network."""
 
@@ -77,6 +79,10 @@ def open_source(
             from compliance.ingest.directory import RootDirectory
 
             return RootDirectory(reference)
+        case Scheme.ROOTFS_TAR:
+            from compliance.ingest.root_archive import RootArchive
+
+            return RootArchive(reference)
         case Scheme.DOCKER | Scheme.PODMAN:
             from compliance.ingest.engine import EngineImage
 
@@ -100,7 +106,7 @@ def _typed(scheme: Scheme, rest: str) -> ImageReference:
     if scheme is Scheme.REGISTRY:
         return parse_name(rest)
     on_disk = scheme in (Scheme.OCI_DIR, Scheme.OCI_ARCHIVE, Scheme.DOCKER_ARCHIVE) and os.path.lexists(rest)
-    if scheme is Scheme.DIR or on_disk:
+    if scheme in _WHOLE_PATHS or on_disk:
         target, tag, digest = rest, None, None
     else:
         target, tag, digest = _without_selector(rest)
@@ -137,4 +143,4 @@ def _sniffed(text: str) -> ImageReference:
             where=target,
             hint="give an OCI layout, an image archive, a root filesystem or registry:NAME",
         ) from None
-    return _typed(scheme, text) if scheme is not Scheme.DIR else ImageReference(scheme=scheme, target=target)
+    return ImageReference(scheme=scheme, target=target) if scheme in _WHOLE_PATHS else _typed(scheme, text)

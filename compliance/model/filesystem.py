@@ -44,13 +44,35 @@ class GoBuildInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ElfProtections:
+    """How a program or a library is built against the misuse of memory errors, as its headers and symbols tell.
+
+    `relro` is full | partial | none: partial leaves the table of lazily bound functions writable. A stack without
+    PT_GNU_STACK is executable where the machine's loader makes it so; None where that is not known. `stack_protector`
+    and `fortified` are told by imported symbols: None for what imports none that could tell (static programs, C
+    libraries without checked functions), and False proves only that nothing in the file calls them. `made_by` is go
+    or rust, whose compilers have other means.
+    """
+
+    pie: bool
+    relro: str
+    executable_stack: bool | None
+    writable_code: bool
+    text_relocations: bool
+    stack_protector: bool | None
+    fortified: bool | None
+    made_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ElfFacts:
     """What an ELF file says of itself (System V gABI, ch. 4 and 5).
 
     `file_type` is executable | shared | relocatable | core | other; `runnable` tells an executable, static or
     not, from a shared library (entry point and PT_INTERP, or ET_EXEC, or DF_1_PIE). `dlopen_names` are the
     lib*.so* strings in it, with "*" as the last when there are more than are kept. `problem` is set when the
-    headers are damaged: the other fields then hold what could be read.
+    headers are damaged: the other fields then hold what could be read. `protections` are told by an examination for
+    evidence, of programs and libraries whose headers are whole.
     """
 
     file_type: str
@@ -69,6 +91,7 @@ class ElfFacts:
     rust_audit: bytes | None = None  # section .dep-v0, zlib-compressed JSON
     sections_stripped: bool = False
     problem: str | None = None
+    protections: ElfProtections | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +178,39 @@ class Residue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret in some bytes, told by kind and place and never by value.
+
+    `rule` is the id of the rule that found it and `kind` what it is; `offset` counts bytes, `line` lines from 1 where
+    they could be counted. `sha256` (hex) is that of the secret alone (of a key's decoded body), None where the secret
+    could be guessed from it. `reason` says why it is only possibly a secret, `published` why everybody has it already;
+    `expires` is when it ends by its own word, in seconds since 1970.
+    """
+
+    rule: str
+    kind: str
+    offset: int
+    line: int | None = None
+    sha256: str | None = None
+    reason: str | None = None
+    published: str | None = None
+    expires: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSecrets:
+    """The secrets in a file that layer `layer` ships, whether or not an upper layer hides it.
+
+    `unsearched` says what of the file was not looked through.
+    """
+
+    path: str
+    layer: int
+    found: tuple[Secret, ...]
+    unsearched: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
     """A file's content, or what a request reduced it to, kept while the layer was read."""
 
@@ -176,13 +232,18 @@ class FileTree:
         unread: tuple[Unread, ...] = (),
         unkept: tuple[Unkept, ...] = (),
         residue: tuple[Residue, ...] = (),
+        secrets: tuple[FileSecrets, ...] | None = None,
     ) -> None:
-        """`entries` by path, sorted (copied unless they can't be changed); `captured` by request name."""
+        """`entries` by path, sorted (copied unless they can't be changed); `captured` by request name.
+
+        `secrets` are those of all layers, None where they were not looked for.
+        """
         fixed = entries if isinstance(entries, MappingProxyType) else MappingProxyType(dict(entries))
         self.entries: Mapping[str, FileEntry] = fixed
         self.unread = unread
         self.unkept = unkept
         self.residue = residue
+        self.secrets = secrets
         self._captured = dict(captured or {})
         self._children: dict[str, list[str]] | None = None
         self._names: dict[int, tuple[str, ...]] | None = None

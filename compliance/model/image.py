@@ -86,13 +86,17 @@ class AttachedBlob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedArtifact:
-    """Something stored beside the image about it: signatures, attestations, SBOMs. Unverified."""
+    """Something stored beside the image about it: signatures, attestations, SBOMs. Unverified.
+
+    `unread` says why blobs of it are not in `blobs`.
+    """
 
     source: AttachmentSource
     name: str  # tag, manifest digest or file name
     artifact_type: str | None
     annotations: Mapping[str, str]
     blobs: tuple[AttachedBlob, ...]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,11 +188,22 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """A check's outcome on one image."""
+    """A check's outcome on one image.
+
+    `uncounted` says why it has no bearing on the answer for the image, None where it has; `own_severity` is that of
+    the check itself where the profile has set another.
+    """
 
     check: Check = field(repr=False)
     outcome: AnyOutcome
     waiver: Waiver | None = None
+    uncounted: str | None = None
+    own_severity: Severity | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the answer for the image rests on it: what was asked decides that, never what was found."""
+        return self.uncounted is None
 
     @property
     def word(self) -> OutcomeWord:

@@ -29,6 +29,7 @@ class Scheme(StrEnum):
     DOCKER = "docker"
     PODMAN = "podman"
     DIR = "dir"
+    ROOTFS_TAR = "rootfs-tar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,14 +55,18 @@ def _is_privileged(gid: int, names: dict[int, str]) -> bool:
 
 def _sentence(who: Identity, gid: int, names: dict[int, str]) -> str:
     name = f" ({names[gid]})" if gid in names else ""
+    if gid != who.gid and gid == who.containerd_gid:
+        why = "ends in a colon" if who.spec else "is not set"
+        return f"The primary group of uid {who.uid} is {gid}{name} in containerd, since USER {why}."
     if gid != who.gid:
-        return f"uid {who.uid} is a member of the group {gid}{name} by /etc/group."
+        which = ": containerd grants it beside the group that USER names" if who.spec.partition(":")[2] else ""
+        return f"uid {who.uid} is a member of the group {gid}{name} by /etc/group{which}."
     return f"The primary group of uid {who.uid} is {gid}{name}{_because(who)}."
 
 
 def _because(who: Identity) -> str:
     user, _, group = who.spec.partition(":")
-    if group.partition(":")[0]:
+    if group:
         return ", as USER says"
     if who.name is None and integer(user) is not None:
         return ": USER names no group, and without a line in /etc/passwd a runtime takes group 0"

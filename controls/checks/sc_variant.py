@@ -59,6 +59,8 @@ def _stated(evidence: Evidence) -> str:
         return "Nothing declares what the image is for, so it is held against a runtime image, the strictest."
     if profile.source is ProfileSource.FLAG:
         return f"The image is held against the variant {profile.variant}, as the command asks."
+    if profile.source is ProfileSource.FILE:
+        return f"The image is held against the variant {profile.variant}, as the profile given for it says."
     return f"The image says of itself, unsigned, that it is for {profile.variant} ({profile.declared})."
 
 

@@ -1,5 +1,7 @@
 """Less evidence never improves a result: what happens when outcomes become unknown, or results go missing."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,17 +49,18 @@ checks = st.tuples(
 
 @st.composite
 def assessed(draw: st.DrawFn) -> tuple[tuple[Check, ...], list[CheckResult]]:
-    """The checks that were to be run, and a result of each."""
+    """The checks that count, and a result of each check, be it counted or not."""
     expected = draw(checks)
     found = [
         CheckResult(
             check=one,
             outcome=draw(st.sampled_from(OUTCOMES)),
             waiver=waiver(one.id) if draw(st.booleans()) else None,
+            uncounted=draw(st.sampled_from((None, None, "nobody asked"))),
         )
         for one in expected
     ]
-    return expected, found
+    return tuple(result.check for result in found if result.counts), found
 
 
 @st.composite
@@ -69,7 +72,7 @@ def with_less(draw: st.DrawFn, found: list[CheckResult]) -> list[CheckResult]:
         if change == "drop":
             continue
         outcome = draw(st.sampled_from(OPEN)) if change == "open" else result.outcome
-        less.append(CheckResult(check=result.check, outcome=outcome, waiver=result.waiver))
+        less.append(replace(result, outcome=outcome))
     return less
 
 
@@ -149,9 +152,39 @@ def test_a_control_is_favoured_only_where_every_mapped_check_gave_an_answer_and_
 def test_no_waiver_makes_an_open_question_go_away(
     run: tuple[tuple[Check, ...], list[CheckResult]], fail_on: Severity
 ) -> None:
-    waived = [
-        CheckResult(check=result.check, outcome=result.outcome, waiver=waiver(result.check.id)) for result in run[1]
-    ]
-    worthy = [result for result in waived if isinstance(result.outcome, Unknown | Errored)]
+    waived = [replace(result, waiver=waiver(result.check.id)) for result in run[1]]
+    worthy = [result for result in waived if result.counts and isinstance(result.outcome, Unknown | Errored)]
     if any(result.check.severity >= fail_on for result in worthy):
         assert summarise(waived, fail_on).outcome is ExitCode.NOT_DETERMINED
+
+
+@given(assessed(), severities, st.data())
+def test_what_does_not_count_has_no_bearing_on_the_answer(
+    run: tuple[tuple[Check, ...], list[CheckResult]], fail_on: Severity, data: st.DataObject
+) -> None:
+    expected, found = run
+    other = [
+        result if result.counts else replace(result, outcome=data.draw(st.sampled_from(OUTCOMES))) for result in found
+    ]
+    before, after = summarise(found, fail_on, expected), summarise(other, fail_on, expected)
+    assert (before.outcome, before.worst) == (after.outcome, after.worst)
+    assert before.outcome is summarise([result for result in found if result.counts], fail_on, expected).outcome
+
+
+@given(assessed(), severities, st.data())
+def test_an_image_is_never_satisfied_by_asking_more(
+    run: tuple[tuple[Check, ...], list[CheckResult]], fail_on: Severity, data: st.DataObject
+) -> None:
+    """Once satisfied, whatever counts besides: unless nothing counted that was decided, which is no satisfaction."""
+    expected, found = run
+    more = [replace(result, uncounted=None) if data.draw(st.booleans()) else result for result in found]
+    before = summarise(found, fail_on, expected)
+    after = summarise(more, fail_on, tuple(result.check for result in more if result.counts))
+    if before.outcome is ExitCode.NOT_SATISFIED:
+        assert after.outcome is ExitCode.NOT_SATISFIED
+    if (
+        after.outcome is ExitCode.SATISFIED
+        and before.counts
+        and any(result.counts and isinstance(result.outcome, Passed | Failed) for result in found)
+    ):
+        assert before.outcome is ExitCode.SATISFIED

@@ -129,7 +129,7 @@ def test_a_device_or_pipe_is_written_to_and_not_replaced(image: Path, tmp_path: 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read = tmp_path / "read"
-    with read.open("wb") as sink, subprocess.Popen(["cat", pipe], stdout=sink) as reader:
+    with read.open("wb") as sink, subprocess.Popen(["timeout", "120", "cat", pipe], stdout=sink) as reader:
         hullmark("assess", f"oci-dir:{image}", "-o", f"json={pipe}", "-q", "--effective-time", TIME)
         reader.wait(timeout=60)
     assert json.loads(read.read_text())["effectiveTime"] == TIME

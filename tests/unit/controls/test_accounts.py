@@ -85,17 +85,17 @@ def test_a_number_is_what_go_reads_as_one(text: str, value: int | None) -> None:
         ("toor", 0, 0, ()),
         ("nonum", 0, 0, ()),
         ("broken", 0, 0, ()),
-        (":5", 0, 5, ()),
+        (":5", 0, 5, (2000,)),
         ("app", 1000, 1000, (10, 63, 2000)),
         ("1000", 1000, 1000, (10, 63, 2000)),
-        ("app:audio", 1000, 63, ()),
-        ("app:0", 1000, 0, ()),
-        ("app:", 1000, 1000, (10, 63, 2000)),
+        ("app:audio", 1000, 63, (10, 2000)),
+        ("app:0", 1000, 0, (10, 63, 2000)),
+        ("app:", 1000, 1000, (0, 10, 63, 2000)),
         ("65532", 65532, 0, ()),
         ("65532:65532", 65532, 65532, ()),
         ("65532:wheel", 65532, 10, ()),
         ("1234", 1234, 0, ()),
-        ("1234:1:9", 1234, 1, ()),
+        ("huge", 0, 1, ()),
     ],
 )
 def test_user_resolves_as_in_a_runtime(spec: str, uid: int, gid: int, groups: tuple[int, ...]) -> None:
@@ -104,7 +104,7 @@ def test_user_resolves_as_in_a_runtime(spec: str, uid: int, gid: int, groups: tu
     assert (who.uid, who.gid, who.groups) == (uid, gid, groups)
 
 
-@pytest.mark.parametrize("spec", ["nobody", "App", " root", "root ", "app:nogroup", "-1", "2147483648", "huge", "0:-1"])
+@pytest.mark.parametrize("spec", ["nobody", "App", " root", "root ", "app:nogroup", "-1", "2147483648", "1234:1:9", "0:-1"])
 def test_a_user_or_group_that_nobody_has_cannot_start(spec: str) -> None:
     assert isinstance(resolve(spec), CannotStart)
 

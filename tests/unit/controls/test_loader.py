@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from compliance.errors import PolicyError, UsageError
-from compliance.formats import strict_yaml
 from compliance.model.control import ControlLibrary, MappedCheck, Relation
 from compliance.model.outcome import Severity, Trait
 from controls.loader import (
@@ -277,32 +276,32 @@ def test_a_relation_may_bring_its_own_reason() -> None:
     [
         ("schema: 1", "schema: 2", "line 1, schema", "must be 1"),
         ("schema: 1\n", "", "line 1, schema", "must be 1"),
-        ("id: made-up", "id: other", "line 1, id", "must be the name of the file"),
+        ("id: made-up", "id: other", "line 2, id", "must be the name of the file"),
         ("name: A made-up framework\n", "", "line 1, name", "missing"),
-        ('version: "1"', "version: 1.0", "line 1, version", "must be a text"),
-        ("source: a test", "source: ' '", "line 1, source", "must be a text"),
-        ("licence: Titles are ours.", "licence: Ours", "line 1, licence", "full stop"),
-        ("licence:", "license:", "line 1, license", "unknown key"),
-        ("caveats:\n  - It does not exist.", "caveats: none", "line 1, caveats", "must be a list"),
-        ("  - It does not exist.", "  - 5", "line 1, caveats", "list of texts"),
+        ('version: "1"', "version: 1.0", "line 4, version", "must be a text"),
+        ("source: a test", "source: ' '", "line 5, source", "must be a text"),
+        ("licence: Titles are ours.", "licence: Ours", "line 6, licence", "full stop"),
+        ("licence:", "license:", "line 6, license", "unknown key"),
+        ("caveats:\n  - It does not exist.", "caveats: none", "line 7, caveats", "must be a list"),
+        ("  - It does not exist.", "  - 5", "line 8, caveats[0]", "list of texts"),
         ("  - id: two", "  - id: one", "line 23, controls[1].id", "'one' is there twice"),
-        ("title: First", "titel: First", "line 10, controls[0].titel", "unknown key"),
-        ("verbatim: true", "verbatim: 'yes'", "line 10, controls[0].verbatim", "true or false"),
-        ("confirmed: true", "confirmed: 1", "line 23, controls[1].confirmed", "true or false"),
-        ("[low, high]", "[high, low]", "line 10, controls[0].baselines", "in this order"),
-        ("[low, high]", "[low, low]", "line 10, controls[0].baselines", "each once"),
-        ("[low, high]", "[low, privacy]", "line 10, controls[0].baselines", "some of low"),
-        ("asks: A is gone.", "asks: A is gone", "line 10, controls[0].asks", "full stop"),
+        ("title: First", "titel: First", "line 12, controls[0].titel", "unknown key"),
+        ("verbatim: true", "verbatim: 'yes'", "line 13, controls[0].verbatim", "true or false"),
+        ("confirmed: true", "confirmed: 1", "line 27, controls[1].confirmed", "true or false"),
+        ("[low, high]", "[high, low]", "line 16, controls[0].baselines", "in this order"),
+        ("[low, high]", "[low, low]", "line 16, controls[0].baselines", "each once"),
+        ("[low, high]", "[low, privacy]", "line 16, controls[0].baselines", "some of low"),
+        ("asks: A is gone.", "asks: A is gone", "line 17, controls[0].asks", "full stop"),
         ("{check: RM-A,", "{check: RM-X,", "line 19, controls[0].checks[0].check", "not a check"),
         ("check: RM-B\n", "check: RM-A\n", "line 20, controls[0].checks[1].check", "there twice"),
         ("relation: satisfies", "relation: Satisfies", "line 19, controls[0].checks[0].relation", "not one of"),
         ("relation: satisfies", "relation: [a]", "line 19, controls[0].checks[0].relation", "a text"),
-        ("B is often near A.", "5", "line 20, controls[0].checks[1].rationale", "must be a text"),
-        ("{check: RM-A, relation: satisfies}", "RM-A", "line 10, controls[0].checks[0]", "a mapping"),
+        ("B is often near A.", "5", "line 22, controls[0].checks[1].rationale", "must be a text"),
+        ("{check: RM-A, relation: satisfies}", "RM-A", "line 19, controls[0].checks[0]", "a mapping"),
         ("    title: First", "    title: First\n    title: Again", "line 13", "duplicate key 'title'"),
         ("    title: First", "    1: First", "line 12", "a key that is no text"),
         ("title: First", "title: [First", "line 13", "not readable as YAML"),
-        ("title: First", "title: !!python/name:os.system", "line 12", "could not determine a constructor"),
+        ("title: First", "title: !!python/name:os.system", "line 12", "tags are not read"),
     ],
 )
 def test_a_damaged_framework_is_refused_with_file_line_and_field(old: str, new: str, where: str, what: str) -> None:
@@ -321,17 +320,17 @@ def test_a_framework_without_controls_is_refused(empty: str) -> None:
 
 def test_a_control_without_checks_is_refused() -> None:
     text = FRAMEWORK.replace("checks:\n      - {check: RM-B, relation: partially supports}", "checks: []")
-    with pytest.raises(PolicyError, match=r"must not be empty \[made-up.yaml, line 23, controls\[1\].checks\]"):
+    with pytest.raises(PolicyError, match=r"must not be empty \[made-up.yaml, line 29, controls\[1\].checks\]"):
         parse_framework("made-up", text.encode(), CHECKS)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "where", "what"),
     [
-        ("trait: removed", "trait: gone", "checks.yaml, line 3, checks[0].trait", "'gone' is not one of: removed, "),
-        ("severity: high", "severity: HIGH", "checks.yaml, line 3, checks[0].severity", "not one of: low, medium"),
-        ("shows: Shows whether", "shows: Whether", "checks.yaml, line 3, checks[0].shows", "must begin with 'Shows'"),
-        ("title: No A", "name: No A", "checks.yaml, line 3, checks[0].name", "unknown key"),
+        ("trait: removed", "trait: gone", "checks.yaml, line 5, checks[0].trait", "'gone' is not one of: removed, "),
+        ("severity: high", "severity: HIGH", "checks.yaml, line 6, checks[0].severity", "not one of: low, medium"),
+        ("shows: Shows whether", "shows: Whether", "checks.yaml, line 8, checks[0].shows", "must begin with 'Shows'"),
+        ("title: No A", "name: No A", "checks.yaml, line 4, checks[0].name", "unknown key"),
         ("schema: 1", "schema: one", "checks.yaml, line 1, schema", "must be 1"),
     ],
 )
@@ -353,13 +352,9 @@ def test_the_library_reads_the_same_without_the_loader_in_c(
     library: ControlLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(yaml, "CSafeLoader")
-    strict_yaml._loader.cache_clear()
-    try:
-        assert load_library(["slsa", "cis-docker"]).frameworks == tuple(
-            framework for framework in library.frameworks if framework.id in ("slsa", "cis-docker")
-        )
-    finally:
-        strict_yaml._loader.cache_clear()
+    assert load_library(["slsa", "cis-docker"]).frameworks == tuple(
+        framework for framework in library.frameworks if framework.id in ("slsa", "cis-docker")
+    )
 
 
 def test_the_catalog_of_checks_is_in_report_order() -> None:

@@ -124,7 +124,9 @@ def test_no_user_in_a_dev_image_is_nothing_to_enforce() -> None:
         ("gid0", OutcomeWord.FAILED, "0 (root) by /etc/passwd"),
         ("nonroot:0", OutcomeWord.FAILED, "as USER says"),
         ("node", OutcomeWord.FAILED, "member of the group 42 (shadow)"),
-        ("node:node", OutcomeWord.PASSED, "gid 1000"),
+        ("node:node", OutcomeWord.FAILED, "42 (shadow) by /etc/group: containerd grants it beside the group"),
+        ("nonroot:", OutcomeWord.FAILED, "0 (root) in containerd, since USER ends in a colon"),
+        ("nonroot:node", OutcomeWord.PASSED, "gid 1000"),
         ("65532:docker", OutcomeWord.FAILED, "999 (docker)"),
         ("65532:4", OutcomeWord.FAILED, "4 (adm)"),
         ("", OutcomeWord.FAILED, "uid 0"),
@@ -143,4 +145,5 @@ def test_group_0_of_root_by_design_is_not_held_against_a_dev_image() -> None:
 
 def test_a_user_in_no_group_that_can_be_known_is_unknown() -> None:
     assert isinstance(NR_GROUP.run(evidence({}, config=ImageConfig(user="7"), unread=CUT)), Unknown)
-    assert isinstance(NR_GROUP.run(evidence({}, config=ImageConfig(user="7:7"), unread=CUT)), Passed)
+    assert isinstance(NR_GROUP.run(evidence({}, config=ImageConfig(user="7:7"), unread=CUT)), Unknown)
+    assert isinstance(NR_GROUP.run(evidence({}, config=ImageConfig(user="7:7"))), Passed)

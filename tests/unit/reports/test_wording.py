@@ -27,7 +27,7 @@ def sentence(outcome: ExitCode, fail_on: Severity = Severity.HIGH, keep: tuple[s
             ExitCode.NOT_SATISFIED,
             Severity.HIGH,
             (),
-            "4 checks of high severity or above failed, and 2 more could not be determined.",
+            "4 checks of high severity or above failed, and 1 more could not be determined. 1 check does not count.",
         ),
         (
             ExitCode.NOT_SATISFIED,
@@ -39,7 +39,8 @@ def sentence(outcome: ExitCode, fail_on: Severity = Severity.HIGH, keep: tuple[s
             ExitCode.NOT_DETERMINED,
             Severity.MEDIUM,
             ("unknown", "errored"),
-            "3 checks of medium severity or above could not be determined; none failed without a waiver.",
+            "2 checks of medium severity or above could not be determined; none failed without a waiver. "
+            "1 check does not count.",
         ),
         (
             ExitCode.NOT_DETERMINED,
@@ -57,6 +58,15 @@ def sentence(outcome: ExitCode, fail_on: Severity = Severity.HIGH, keep: tuple[s
 )
 def test_the_verdict_is_explained(outcome: ExitCode, fail_on: Severity, keep: tuple[str, ...], text: str) -> None:
     assert sentence(outcome, fail_on, keep) == text
+
+
+def test_a_check_that_does_not_count_is_told_apart_and_comes_last() -> None:
+    plain = assessment()
+    first = replace(plain.results[0], uncounted="it was left out")
+    document = assessment_json.document(replace(plain, results=(first, *plain.results[1:])))
+    assert [check["id"] for check in findings.failed(document)][-1] == "RM-SHELL"
+    assert wording.verdict_sentence(document).startswith("3 checks of high severity or above failed")
+    assert "2 checks do not count" in wording.verdict_sentence(document)
 
 
 def test_the_gravest_failure_comes_first() -> None:
