@@ -317,7 +317,7 @@ def _in_range(who: RunAs) -> RunAs:
     if isinstance(who, Identity):
         for what, number in (("user", who.uid), *(("group", gid) for gid in (who.gid, *who.groups))):
             if number > ID_MAX:
-                reason = f"USER {who.spec!r} has the {what} id {number}, above {ID_MAX}: runc refuses to start it"
+                reason = f"USER {who.spec!r} has the {what} id {number}, above {ID_MAX}: runc refuses such ids"
                 return CannotStart(reason=reason)
     return who
 
@@ -328,6 +328,10 @@ def run_as(evidence: Evidence) -> RunAs:
     if config is None:
         return Undetermined(reason="a root filesystem has no image config, so no default user is stated")
     tree = evidence.filesystem
+    etc = tree.get("etc")
+    if etc is not None and etc.kind is FileKind.SYMLINK:
+        other = AccountFile(problem="/etc is a link, which Docker puts an empty folder in place of")
+        return _resolved(config.user or "", other, other)
     return _resolved(config.user or "", read_account_file(tree, PASSWD), read_account_file(tree, GROUP))
 
 

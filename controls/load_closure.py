@@ -1,14 +1,16 @@
 """Which shared libraries can be loaded, as a dynamic loader would find them (ld.so(8), musl's ldso).
 
-*used* is what a program needs by its headers, needed libraries followed; *possibly-used* what a loaded file names
-for dlopen(3), what lies outside the folders that a loader searches (plugins and extension modules are loaded by their
-path), and what those need; *unused* the rest. All that is uncertain counts as possibly used.
+*used* is what a program needs by its headers, needed libraries followed; *possibly-used* what a loaded file, a script
+or a configuration file names for dlopen(3) or LD_PRELOAD, what lies outside the folders that a loader searches (plugins
+and extension modules are loaded by their path), and what those need; *unused* the rest. All that is uncertain counts as
+possibly used.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,8 +45,48 @@ _MULTIARCH = re.compile(r"(?:usr/)?(?:local/)?lib/[^/]+-linux-[^/]+")
 _HARDWARE = re.compile(
     r"(?P<folder>.+?)/(?:glibc-hwcaps/[^/]+|(?:tls|haswell|avx512_1|x86_64|sse2|i686|atomics)(?:/[^/]+)*)"
 )
+_MUSL_ITSELF = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
+"""The libraries that musl's loader is itself and never searches for (musl, ldso/dynlink.c)."""
 _LIBRARY_NAME = re.compile(r".+\.so(?:\.[\w.+-]+)?")
 _CACHED = re.compile(rb"/[^\0]{1,4096}\.so[^\0/]*(?=\0)")
+TEXT_NAMES_MAX = 512
+_SUFFIX = re.compile(rb"\.so(?:\.\d{1,9}){0,4}(?!\w)")
+_NAME_BYTES = (string.ascii_letters + string.digits + "_.+-").encode()
+_NAME_MAX = 120
+
+
+def names_in_text(content: bytes) -> tuple[str, ...]:
+    """The names of libraries in a script or a configuration file; ANY_LIBRARY after more than TEXT_NAMES_MAX."""
+    names: set[str] = set()
+    for suffix in _SUFFIX.finditer(content):
+        before = content[max(0, suffix.start() - _NAME_MAX) : suffix.start()]
+        name = before[len(before.rstrip(_NAME_BYTES)) :]
+        if name:
+            names.add((name + suffix[0]).decode("ascii"))
+        if len(names) > TEXT_NAMES_MAX:
+            return (ANY_LIBRARY,)
+    return tuple(sorted(names))
+
+
+NAMING = ContentRequest(
+    name="library-names-in-configuration",
+    globs=(
+        "etc/**",
+        "**/*.conf",
+        "**/*.cnf",
+        "**/*.ini",
+        "**/*.icd",
+        "**/*.module",
+        "**/*.env",
+        "usr/share/{vulkan,glvnd}/**",
+    ),
+    reduce=names_in_text,
+)
+"""Where programs are told what to load, of which the library names are kept."""
+_SCRIPTS = "scripts"
+"""The scripts that are kept of every image."""
+_LOADERS_OWN = ("etc/ld.so.cache", "etc/ld.so.conf")
+"""They say where to look, not what for."""
 
 
 class Use(StrEnum):
@@ -89,14 +131,14 @@ def closure_of(evidence: Evidence, roots: Iterable[FileEntry]) -> Closure:
 class _Loader:
     def __init__(self, evidence: Evidence) -> None:
         self.tree: FileTree = evidence.filesystem
-        config = evidence.image.config
-        self.environment = config.env if config is not None else {}
+        self.image_config = evidence.image.config
+        self.environment = self.image_config.env if self.image_config is not None else {}
         self.libraries: dict[int, FileEntry] = {}
         self.programs: list[FileEntry] = []
         self.by_name: dict[str, set[int]] = {}
         self.found: dict[int, tuple[Use, str]] = {}
-        self.todo: list[tuple[FileEntry, tuple[str, ...], Use]] = []
-        self.states: set[tuple[int, tuple[str, ...], Use]] = set()
+        self.todo: list[tuple[FileEntry, tuple[str, ...], Use, bool]] = []
+        self.states: set[tuple[int, tuple[str, ...], Use, bool]] = set()
         self.missing: dict[tuple[str, int], FileEntry] = {}
         self.hardware: dict[str, list[str]] = {}
         self.multiarch: list[str] = []
@@ -145,7 +187,7 @@ class _Loader:
 
     def closure(self) -> Closure:
         for program in self.programs:
-            self._push(program, (), Use.USED)
+            self._push(program, (), Use.USED, musl=_is_musl(program))
         for name, reason in self._preloaded():
             self._mark_named(name, Use.USED, reason)
         self._drain()
@@ -153,12 +195,14 @@ class _Loader:
             convention = self._convention(library)
             if convention is not None:
                 self._mark(library, Use.POSSIBLY, convention)
+        for name, place in self._written():
+            self._mark_named(name, Use.POSSIBLY, f"its name is in {place}")
         self._drain()
         return self._followed(self.programs)
 
     def closure_of(self, roots: tuple[FileEntry, ...]) -> Closure:
         for root in roots:
-            self._push(root, (), Use.USED)
+            self._push(root, (), Use.USED, musl=_is_musl(root))
         for name, reason in self._preloaded():
             self._mark_named(name, Use.USED, reason)
         self._drain()
@@ -182,8 +226,10 @@ class _Loader:
         what = next((what for what, matcher in self.conventions if matcher.matches(library.path)), None)
         if what is not None:
             return f"{what}, by convention"
-        names = self.tree.names(library)
-        if any(posixpath.dirname(name) in self.searched for name in names):
+        names = [posixpath.split(name) for name in self.tree.names(library)]
+        if not any(name.startswith("lib") for _, name in names):
+            return "not named as a library to link with, so a module that is loaded by its name, if at all"
+        if any(folder in self.searched for folder, _ in names):
             return None
         return "in no folder that a loader searches, so a plugin that is loaded by its path, if at all"
 
@@ -213,21 +259,30 @@ class _Loader:
 
     def _mark(self, library: FileEntry, use: Use, reason: str) -> None:
         """Note the verdict, unless a better one stands, and follow what the library needs."""
-        known = self.found.get(library.inode)
-        if known is None or (known[0] is Use.POSSIBLY and use is Use.USED):
-            self.found[library.inode] = (use, reason)
-            self._push(library, (), use)
+        if self._note(library, use, reason):
+            self._push(library, (), use, musl=_is_musl(library))
 
-    def _push(self, entry: FileEntry, inherited: tuple[str, ...], use: Use) -> None:
-        state = (entry.inode, inherited, use)
+    def _note(self, library: FileEntry, use: Use, reason: str) -> bool:
+        """Whether the verdict is better than what stood."""
+        known = self.found.get(library.inode)
+        better = known is None or (known[0] is Use.POSSIBLY and use is Use.USED)
+        if better:
+            self.found[library.inode] = (use, reason)
+        return better
+
+    def _push(self, entry: FileEntry, inherited: tuple[str, ...], use: Use, *, musl: bool) -> None:
+        state = (entry.inode, inherited, use, musl)
         if state not in self.states and len(self.states) < STATES_MAX:
             self.states.add(state)
-            self.todo.append((entry, inherited, use))
+            self.todo.append((entry, inherited, use, musl))
 
     def _drain(self) -> None:
-        """Follow DT_NEEDED of all that was pushed. Search paths of DT_RPATH are inherited, of DT_RUNPATH not."""
+        """Follow DT_NEEDED of all that was pushed.
+
+        What a program loads is searched for by the program's loader, whichever C library it was built against.
+        """
         while self.todo:
-            entry, inherited, use = self.todo.pop()
+            entry, inherited, use, musl = self.todo.pop()
             elf = _elf(entry)
             if elf is None:
                 continue
@@ -235,26 +290,35 @@ class _Loader:
                 loader = self.tree.resolve(elf.interpreter)
                 if loader is not None and loader.inode in self.libraries:
                     self._mark(loader, use, f"the loader of {display_path(entry.path)}")
-            handed_on = () if elf.runpath else self._expand((*elf.rpath, *inherited), entry)[:FOLDERS_INHERITED_MAX]
-            own = self._expand(elf.runpath, entry) if elf.runpath else handed_on
+            own, handed_on = self._search_paths(entry, elf, inherited, musl=musl)
             reason = f"needed by {display_path(entry.path)}"
             for name in elf.needed:
-                place = self._locate(name, entry, own)
+                if musl and _MUSL_ITSELF.match(name):
+                    continue
+                place = self._locate(name, entry, own, musl=musl)
                 if place is None:
                     self.missing.setdefault((name, entry.inode), entry)
                     # Not where the loader looks: one of that name elsewhere may be meant.
                     self._mark_named(name, Use.POSSIBLY, f"{reason}, which would not find it at this place")
                     continue
-                self._mark(place, use, reason)
-                if handed_on:
-                    self._push(place, handed_on, use)
+                self._note(place, use, reason)
+                self._push(place, handed_on, use, musl=musl)
 
-    def _locate(self, name: str, needing: FileEntry, own: tuple[str, ...]) -> FileEntry | None:
+    def _search_paths(
+        self, entry: FileEntry, elf: ElfFacts, inherited: tuple[str, ...], *, musl: bool
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The folders for the file's own needs, and those that what it needs inherits: in musl both are handed on."""
+        if elf.runpath and not musl:
+            return self._expand(elf.runpath, entry), ()
+        folders = self._expand((*(elf.runpath or elf.rpath), *inherited), entry)[:FOLDERS_INHERITED_MAX]
+        return folders, folders
+
+    def _locate(self, name: str, needing: FileEntry, own: tuple[str, ...], *, musl: bool) -> FileEntry | None:
         """The first that fits: a path as it is; else LD_LIBRARY_PATH, the file's own folders, the system's."""
         if "/" in name:
             return self._library_at(self._expand((name,), needing)[0], needing)
         path = [folder for folder in re.split("[:;]", self.environment.get("LD_LIBRARY_PATH", "")) if folder]
-        system = self.musl_folders if _is_musl(needing) else self.glibc_folders
+        system = self.musl_folders if musl else self.glibc_folders
         places = (f"{folder}/{name}" for folder in (*path, *own, *system))
         return next((found for place in places if (found := self._library_at(place, needing))), None)
 
@@ -312,6 +376,21 @@ class _Loader:
                 return tuple(folder for folder in re.split(r"[:\s]+", text) if folder)
         return _MUSL_FOLDERS
 
+    def _written(self) -> Iterator[tuple[str, str]]:
+        """The names in the image config, in scripts and in configuration files, each with its place."""
+        config = self.image_config
+        if config is not None:
+            texts = (*config.env.values(), *config.entrypoint, *config.cmd)
+            for name in names_in_text("\n".join(texts).encode("utf-8", "surrogateescape")):
+                yield name, "the image config"
+        for captured in (*self.tree.captured(_SCRIPTS), *self.tree.captured(NAMING.name)):
+            if captured.entry.path.startswith(_LOADERS_OWN):
+                continue
+            value = captured.value
+            names = names_in_text(value) if isinstance(value, bytes) else value if isinstance(value, tuple) else ()
+            for name in names:
+                yield name, display_path(captured.entry.path)
+
     def _preloaded(self) -> Iterator[tuple[str, str]]:
         for name in re.split(r"[\s:]+", self.environment.get("LD_PRELOAD", "")):
             if name:
@@ -329,4 +408,6 @@ def _is_musl(entry: FileEntry) -> bool:
     elf = _elf(entry)
     if elf is None:
         return False
-    return "ld-musl" in (elf.interpreter or "") or any(name.startswith("libc.musl-") for name in elf.needed)
+    if elf.interpreter:
+        return "ld-musl" in elf.interpreter
+    return any(name == "libc.so" or name.startswith("libc.musl-") for name in elf.needed)

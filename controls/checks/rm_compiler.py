@@ -18,10 +18,10 @@ CHECK = Check(
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
     rationale="Prevents building exploits and tools in place.",
-    looks_at="Every regular file of the merged file tree: content markers of GCC, Clang, binutils, TinyCC, rustc, "
-    "javac and make, the main package of the Go tools, the .NET SDK's files, and the names of other compilers and "
-    "build tools. Short names (as, ld, ar, go) count with content or with the owning package only. Headers and static "
-    "libraries are SC-DEVRES.",
+    looks_at="Every regular file of the merged file tree: content markers of GCC, Clang, LLVM, binutils, rustc, "
+    "javac, GHC, OCaml, NASM, make, CMake and dozens of others, in programs, scripts and what UPX packed, the main "
+    "package of the Go tools, the .NET SDK's files, and the names of other compilers and build tools. Short names "
+    "(as, ld, ar, go) count with content or with the owning package only. Headers and static libraries are SC-DEVRES.",
     proves="A pass proves that every regular file was read and that none is a compiler or build tool known by "
     "content, package or name. Interpreters that compile to memory are RM-INTERP.",
     remediation="Compile in a build stage and copy only the results into the runtime stage; ship a Java runtime "

@@ -20,9 +20,10 @@ CHECK = Check(
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
     rationale="Debuggers read other processes and ease exploitation.",
-    looks_at="Every regular file of the merged file tree: content markers of gdb, gdbserver, strace, ltrace, tcpdump "
-    "and the JDK's diagnostic tools, the main package of Delve, names of others, and files under /usr/lib/debug or "
-    "named *.debug. What only lists processes or reads object files is noted, not counted.",
+    looks_at="Every regular file of the merged file tree: content markers of gdb, LLDB, strace, ltrace, perf, "
+    "bpftrace, Valgrind, rr, tcpdump, Wireshark, Delve, the JDK's diagnostic tools and others, in programs, scripts "
+    "and what UPX packed, names, and files under /usr/lib/debug or named *.debug. What only lists processes or reads "
+    "object files is noted, not counted.",
     proves="A pass proves that every regular file was read and that none is a debugger, tracer or packet capture known "
     "by content, package or name, nor a file of debug symbols at its usual place. It does not prove that a program's "
     "own diagnostics are off.",

@@ -125,9 +125,10 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     rationale="An interpreter is a shell by another name.",
     looks_at="Every regular file of the merged file tree: content markers of Python, Perl, Node.js, Ruby, PHP, Lua, "
-    "Tcl, AWK and Erlang, small programs that link to an interpreter's library, the java launcher, and names of "
-    "others. What the default command runs on, by its #! lines and the exec lines of its script, or what a label "
-    "names, is reported but not counted; programs that can start others (env, xargs, find …) are noted.",
+    "Tcl, AWK, Erlang, Lisp, Scheme, Prolog and others, in programs, scripts and what UPX packed, small programs that "
+    "link to an interpreter's library, the java launcher, and names of others. What the default command runs on, by "
+    "its #! lines and the exec lines of its script, or what a label names, is reported but not counted; programs that "
+    "can start others (env, xargs, find …) are noted.",
     proves="A pass proves that every regular file was read and that no interpreter known by content, library, package "
     "or name is there but those of the declared purpose. A program that embeds a language is not one of them.",
     remediation="Remove interpreters that came with the base (perl-base, mawk) or move to a base without them; state "

@@ -18,9 +18,10 @@ CHECK = Check(
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
     rationale="Same risk as RM-PKGMGR through the application runtime.",
-    looks_at="Names and content of programs in the merged file tree, and the paths of modules that install packages "
-    "when an interpreter runs them: pip/__main__.py, the wheels of ensurepip, npm-cli.js, RubyGems' install command, "
-    "the .NET SDK and others.",
+    looks_at="Every regular file of the merged file tree: content markers of Cargo, uv, opam and other programs, what "
+    "scripts hand their work to (pip, npm, gem, Composer, Maven …) and the list of names in zip applications, "
+    "whatever the file is called; names; and the paths of modules that install packages when an interpreter runs "
+    "them: pip/__main__.py, the wheels of ensurepip, npm-cli.js, RubyGems' install command, the .NET SDK and others.",
     proves="A pass proves that every regular file was read and that no known package manager of a language is there, "
     "as a command or as a module at its usual path. A module moved to another path is not seen.",
     remediation="Uninstall it in the build stage (python -m pip uninstall pip setuptools; delete ensurepip/_bundled; "

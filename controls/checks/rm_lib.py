@@ -19,15 +19,23 @@ from compliance.model.outcome import (
     Unknown,
 )
 from controls.detection import Presence, detect
-from controls.load_closure import REQUEST, Closure, Library, Use, load_closure
+from controls.load_closure import NAMING, REQUEST, Closure, Library, Use, load_closure
 from controls.observe import count, file_observation, note
 
 _FOREIGN_CODE = frozenset(("python", "ruby", "deno", "bun", "php", "lua", "guile", "r", "julia", "java", "dotnet"))
 """Interpreters whose programs can call any C library by name (ctypes, Fiddle, FFI, JNA …).
 
-Perl, Node.js and Tcl load modules made for them only, whose own needs are in their headers; for Perl there are
-modules that do more."""
-_FOREIGN_MODULES = ("FFI/Platypus.pm", "FFI/Raw.pm", "C/DynaLib.pm")
+Perl, Node.js and Tcl load modules made for them only, whose own needs are in their headers; for Perl and Node.js there
+are modules that do more."""
+_FOREIGN_MODULES = (
+    "FFI/Platypus.pm",
+    "FFI/Raw.pm",
+    "C/DynaLib.pm",
+    "node_modules/koffi/package.json",
+    "node_modules/ffi-napi/package.json",
+    "node_modules/ffi/package.json",
+    "node_modules/ffi-rs/package.json",
+)
 _LISTED_MAX = 200
 
 
@@ -94,8 +102,8 @@ def _notes(evidence: Evidence, closure: Closure, foreign: str | None) -> tuple[O
         libraries = count(len(doubtful), "library is", "libraries are")
         notes.append(
             note(
-                f"{libraries} named nowhere in the ELF files ({count(size, 'byte')}), but {foreign} can load any "
-                "by name: possibly used."
+                f"{libraries} named by no program, script or configuration file ({count(size, 'byte')}), but {foreign} "
+                "can load any by name: possibly used."
             )
         )
     for library in sorted(doubtful, key=lambda library: (-library.entry.size, library.entry.path))[:_LISTED_MAX]:
@@ -125,14 +133,16 @@ CHECK = Check(
     rationale="Dead code still carries CVEs.",
     looks_at="Every ELF file of the merged file tree: the libraries that its headers need, searched as the loader of "
     "glibc or musl does (RPATH, RUNPATH, LD_LIBRARY_PATH, ld.so.conf and its cache, default and multiarch folders), "
-    "and the library names among its strings. A library outside those folders is a plugin by convention.",
-    proves="A failure proves that no ELF file of the image needs or names the library, that it lies where a loader "
-    "searches, so that it is no plugin that is loaded by its path, and that no interpreter is there that could load it "
-    "by name. A name that a program puts together at run time is not seen. A pass does not prove that every library is "
-    "used: one that is merely named, or that an interpreter could load, counts as possibly used.",
+    "and the library names among its strings, in every script, in the configuration files and in the image config. A "
+    "library outside those folders is a plugin by convention.",
+    proves="A failure proves that no ELF file, script or configuration file of the image needs or names the library, "
+    "that it lies where a loader searches, so that it is no plugin that is loaded by its path, and that no interpreter "
+    "is there that could load it by name. A name that a program puts together at run time is not seen. A pass does not "
+    "prove that every library is used: one that is merely named, or that an interpreter could load, counts as possibly "
+    "used.",
     remediation="Remove the owning package, or copy only the closure of the application's libraries into the runtime "
     "stage.",
     run=run,
-    requests=(REQUEST,),
+    requests=(REQUEST, NAMING),
     references=("ld.so(8)", "dlopen(3)", "System V gABI, chapter 5"),
 )

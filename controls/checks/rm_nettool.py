@@ -19,8 +19,9 @@ CHECK = Check(
     severity=Severity.MEDIUM,
     rationale="Used to fetch payloads and move laterally.",
     looks_at="Every regular file of the merged file tree: content markers of curl, wget, netcat, socat, nmap, rsync, "
-    "the OpenSSH and Dropbear clients and iproute2, the applets of BusyBox and Toybox, and the names of others. A "
-    "library such as libcurl is none. Clients of one service and the openssl command are noted, not counted.",
+    "the clients of SSH, FTP, telnet and DNS, ping and traceroute, iproute2, tunnels, browsers and others, in "
+    "programs, scripts and what UPX packed, the applets of BusyBox and Toybox, and names. A library such as libcurl "
+    "is none. Clients of one service and the openssl command are noted, not counted.",
     proves="A pass proves that every regular file was read and that none is a network tool known by content, applet, "
     "package or name. It does not prove that the application, or an interpreter, can't open connections.",
     remediation="Leave the tools in the build stage. For a health check, use a subcommand of the application, "

@@ -18,9 +18,10 @@ CHECK = Check(
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
     rationale="Stops install-after-build and persistence with vendor tools.",
-    looks_at="Every regular file of the merged file tree: content markers of dpkg and apk, programs that link to a "
-    "package manager's library (libapt-pkg, librpm, libdnf, libzypp, libalpm …), applets of BusyBox, and the names of "
-    "the others. A package database is needed for inventories and is not held against the image.",
+    looks_at="Every regular file of the merged file tree: content markers of dpkg, apk, Nix, Flatpak, snapd and of "
+    "scripts such as dnf, in what UPX packed too, programs that link to a package manager's library (libapt-pkg, "
+    "librpm, libdnf, libzypp, libalpm …), applets of BusyBox, and the names of the others. A package database is "
+    "needed for inventories and is not held against the image.",
     proves="A pass proves that every regular file was read and that none is a package manager known by content, "
     "library, applet or name. It does not prove that software can't be added by other means.",
     remediation="Remove the package manager in the build stage that makes the root filesystem, and keep its database "

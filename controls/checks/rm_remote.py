@@ -32,9 +32,10 @@ CHECK = Check(
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
     rationale="Containers are managed through the runtime, not by login.",
-    looks_at="Every regular file of the merged file tree: content markers of OpenSSH's and Dropbear's servers, the "
-    "telnetd and inetd applets of BusyBox, the names of other login services, SSH host keys in /etc/ssh and "
-    "/etc/dropbear; and ExposedPorts 22 and 23 of the config. It holds for dev and sdk images too.",
+    looks_at="Every regular file of the merged file tree: content markers of the servers of SSH, telnet, rsh, FTP, "
+    "VNC and RDP, of inetd and of web terminals, in what UPX packed too, the telnetd and inetd applets of BusyBox, "
+    "the names of other login services, SSH host keys in /etc/ssh and /etc/dropbear; and ExposedPorts 22 and 23 of "
+    "the config. It holds for dev and sdk images too.",
     proves="A pass proves that every regular file was read, that none is a login service known by content, applet, "
     "package or name, that no SSH host key is at its usual place, and that no login port is declared. It does not "
     "prove what the application itself offers on its ports.",

@@ -20,8 +20,9 @@ CHECK = Check(
     severity=Severity.HIGH,
     rationale="A shell turns a file-write or injection bug into command execution.",
     looks_at="Every regular file of the merged file tree, whatever its name and mode: content markers of known shells "
-    "in ELF files, the applet tables of BusyBox and Toybox, the main package of Go programs, and then the file names, "
-    "hard links and symbolic links that lead to a program.",
+    "in ELF files and in scripts, in what UPX packed too, the applet tables of BusyBox and Toybox, the main package "
+    "of Go programs, and then the file names, hard links and symbolic links that lead to a program. A script that a "
+    "shell runs is none.",
     proves="A pass proves that every regular file of the merged tree was read and that none holds a shell known to "
     "the marker rules or bears the name of one. It does not prove that no program can run others: interpreters are "
     "RM-INTERP, and a shell that nobody knows, or one made unrecognisable on purpose, is not seen.",

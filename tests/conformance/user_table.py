@@ -104,7 +104,6 @@ FILES = {
         },
     ),
     "dangling": Files(about="/etc/passwd is a dangling link", nodes={"etc/passwd": symlink("/nowhere")}),
-    "folder": Files(about="/etc is a link to a folder", nodes={"etc": symlink("/conf"), "conf/passwd": ACCOUNTS}),
     "empty": Files(about="empty files", nodes={"etc/passwd": "", "etc/group": ""}),
 }
 
@@ -166,7 +165,6 @@ SPELLINGS = (
     *(Case(user=user, files="many members") for user in ("app", "app:app")),
     *(Case(user=user, files="links") for user in ("app", "21", "app:app", "root")),
     *(Case(user=user, files="dangling") for user in ("app", "1000", "")),
-    *(Case(user=user, files="folder") for user in ("app", "toor")),
     *(Case(user=user, files="empty") for user in ("", "app", "65532")),
 )
 # fmt: on
@@ -314,6 +312,11 @@ with nothing after the colon are group 0 in containerd and the group of /etc/pas
 refused by containerd alone. Neither reads the image's history, NSS, or any file but /etc/passwd and /etc/group of the
 merged file tree. Damaged lines are read, not skipped: a user id that is no number is 0, and of a number the lower 32
 bits count, so `4294967296` is root.
+
+The runtimes themselves, each starting a container of every image: Docker 20.10, containerd 1.6 (`ctr`) and Podman 4.3,
+all over runc 1.1, answer as the page has it but for this. runc 1.1 starts an id above 2147483647 that /etc/passwd has a
+line for; containerd 1.6 takes a number outside the range for a name; Podman 4.3 gives no supplementary groups after
+`name:`. None of them starts somebody as root whom the checks pass.
 
 {count} cases. The first column names the images of a measurement in which other tools passed some that run as root.
 The usual files:

@@ -104,7 +104,9 @@ def test_user_resolves_as_in_a_runtime(spec: str, uid: int, gid: int, groups: tu
     assert (who.uid, who.gid, who.groups) == (uid, gid, groups)
 
 
-@pytest.mark.parametrize("spec", ["nobody", "App", " root", "root ", "app:nogroup", "-1", "2147483648", "1234:1:9", "0:-1"])
+@pytest.mark.parametrize(
+    "spec", ["nobody", "App", " root", "root ", "app:nogroup", "-1", "2147483648", "1234:1:9", "0:-1"]
+)
 def test_a_user_or_group_that_nobody_has_cannot_start(spec: str) -> None:
     assert isinstance(resolve(spec), CannotStart)
 
@@ -127,6 +129,17 @@ def test_passwd_is_found_through_links_that_stay_inside_the_image() -> None:
     who = run_as(evidence(tree(files, requests=(ACCOUNT_FILES,)), config=ImageConfig(user="app")))
     assert isinstance(who, Identity)
     assert (who.uid, who.gid) == (7, 8)
+
+
+def test_docker_takes_away_an_etc_that_is_a_link_so_who_a_name_is_depends_on_the_runtime() -> None:
+    files: dict[str, Node | bytes | str] = {"etc": symlink("/conf"), "conf/passwd": "app:x:7:8::/:"}
+    image = tree(files, requests=(ACCOUNT_FILES,))
+    who = run_as(evidence(image, config=ImageConfig(user="app")))
+    assert isinstance(who, Undetermined)
+    assert "/etc is a link" in who.reason
+    number = run_as(evidence(image, config=ImageConfig(user="7")))
+    assert isinstance(number, Identity)
+    assert number.groups_problem is not None
 
 
 def test_a_passwd_file_whose_content_was_not_kept_leaves_names_undetermined() -> None:

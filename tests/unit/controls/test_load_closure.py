@@ -8,7 +8,7 @@ import pytest
 
 from compliance.formats.examine import Examiner
 from compliance.model.image import ImageConfig
-from controls.load_closure import REQUEST, Use, closure_of, load_closure
+from controls.load_closure import NAMING, REQUEST, TEXT_NAMES_MAX, Use, closure_of, load_closure, names_in_text
 from tests.builders import elf as make
 from tests.builders.evidence import Node, evidence, file, program, symlink
 
@@ -18,7 +18,7 @@ Files = dict[str, Node | bytes | str]
 
 
 def uses(files: Files, env: Mapping[str, str] | None = None) -> dict[str, Use]:
-    seen = evidence(files, examiner=EXAMINER, requests=(REQUEST,), config=ImageConfig(env=env or {}))
+    seen = evidence(files, examiner=EXAMINER, requests=(REQUEST, NAMING), config=ImageConfig(env=env or {}))
     return {library.entry.path: library.use for library in load_closure(seen).libraries}
 
 
@@ -110,6 +110,31 @@ def test_musl_searches_its_own_folders() -> None:
     assert uses({**files, "etc/ld-musl-x86_64.path": "/lib64\n"})["lib64/liba.so"] is Use.USED
 
 
+def test_musl_hands_on_runpath_too_and_is_its_own_c_library() -> None:
+    files: Files = {
+        "bin/app": app("liba.so", "libc.so", "libpthread.so.0", loader=make.MUSL_LOADER, runpath="/opt/lib"),
+        "opt/lib/liba.so": lib("liba.so", "libb.so"),
+        "opt/lib/libb.so": lib("libb.so", "libc.musl-x86_64.so.1"),
+    }
+    seen = evidence(files, examiner=EXAMINER, config=ImageConfig())
+    closure = closure_of(seen, [seen.filesystem.entries["bin/app"]])
+    assert {library.entry.path: library.use for library in closure.libraries} == {
+        "opt/lib/liba.so": Use.USED,
+        "opt/lib/libb.so": Use.USED,
+    }
+    assert closure.missing == ()
+
+
+def test_what_is_found_by_an_inherited_search_path_is_not_missing() -> None:
+    files: Files = {
+        "opt/x": app("liba.so", rpath="/opt/lib"),
+        "opt/lib/liba.so": lib("liba.so", "libb.so"),
+        "opt/lib/libb.so": lib("libb.so"),
+    }
+    seen = evidence(files, examiner=EXAMINER, config=ImageConfig())
+    assert closure_of(seen, [seen.filesystem.entries["opt/x"]]).missing == ()
+
+
 def test_names_for_dlopen_make_a_library_possibly_used_with_what_it_needs() -> None:
     found = uses(
         {
@@ -144,6 +169,48 @@ def test_more_names_than_are_kept_make_every_library_possibly_used() -> None:
 @pytest.mark.parametrize("path", [f"{LIB}/gconv/X.so", "opt/app/plugins/x.so", f"{LIB}/libnss_files.so.2"])
 def test_plugins_are_possibly_used(path: str) -> None:
     assert uses({"bin/app": app(), path: lib("x.so")}) == {path: Use.POSSIBLY}
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("entrypoint.sh", "#!/bin/sh\nexport LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2\nexec app\n"),
+        ("etc/alternatives.conf", "allocator = libjemalloc.so.2\n"),
+        ("opt/app/my.cnf", "malloc-lib=/usr/lib/libjemalloc.so\n"),
+        ("usr/share/vulkan/icd.d/x.json", '{"library_path": "libjemalloc.so.2"}'),
+    ],
+)
+def test_what_a_script_or_a_configuration_file_names_is_possibly_used(path: str, text: str) -> None:
+    library = f"{LIB}/libjemalloc.so.2"
+    files: Files = {
+        "bin/app": app(),
+        library: lib("libjemalloc.so.2", "libdeep.so"),
+        f"{LIB}/libdeep.so": lib("libdeep.so"),
+    }
+    assert set(uses(files).values()) == {Use.UNUSED}
+    assert set(uses({**files, path: text}).values()) == {Use.POSSIBLY}
+
+
+def test_what_the_image_config_names_is_possibly_used() -> None:
+    files: Files = {"bin/app": app(), f"{LIB}/libagent.so": lib("libagent.so")}
+    assert set(uses(files, {"JAVA_TOOL_OPTIONS": "-agentpath:/usr/lib/libagent.so=x"}).values()) == {Use.POSSIBLY}
+
+
+def test_the_cache_and_the_folders_of_the_loader_name_no_use() -> None:
+    files: Files = {"bin/app": app(), f"{LIB}/liba.so": lib("liba.so"), "etc/ld.so.conf": "# liba.so\n"}
+    assert set(uses({**files, "etc/ld.so.cache": b"liba.so\0/usr/lib/liba.so\0"}).values()) == {Use.UNUSED}
+
+
+def test_a_module_among_the_libraries_is_possibly_used() -> None:
+    assert uses({"bin/app": app(), f"{LIB}/p11-kit-proxy.so": lib("libp11.so")}) == {
+        f"{LIB}/p11-kit-proxy.so": Use.POSSIBLY
+    }
+
+
+def test_more_names_in_a_text_than_are_kept_stand_for_every_library() -> None:
+    text = b" ".join(b"libn%d.so" % number for number in range(TEXT_NAMES_MAX + 1))
+    assert names_in_text(text) == ("*",)
+    assert names_in_text(b"/usr/lib/liba-b+c.so.1.2 x.sox a.so,b.so") == ("a.so", "b.so", "liba-b+c.so.1.2")
 
 
 def test_preloaded_libraries_are_used() -> None:
