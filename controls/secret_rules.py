@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -65,9 +66,11 @@ def parse_secrets(content: bytes) -> SecretKnowledge:
             rules=SecretRules(
                 rules=rules,
                 named=NamedValues(
-                    names=_bytes(names, "credential"), exempt=_bytes(names, "exempt"), open=_bytes(names, "open")
+                    names=_expression(names, "credential", names.text("credential")),
+                    exempt=_expression(names, "exempt", names.text("exempt")),
+                    open=_expression(names, "open", names.text("open")),
                 ),
-                placeholders=tuple(text.encode("latin-1") for text in top.texts("placeholders")),
+                placeholders=tuple(_expression(top, "placeholders", text) for text in top.texts("placeholders")),
                 published={digest: what for part in top.sections("published") for digest, what in _published(part)},
             ),
             places=tuple(_place(part) for part in top.sections("places")),
@@ -100,8 +103,18 @@ def _rule(part: Section) -> SecretRule:
         )
     except UnicodeEncodeError as problem:
         raise part.error("bytes above 127 are written \\xNN") from problem
-    except ValueError as problem:
+    except (ValueError, re.error) as problem:
         raise part.error(str(problem)) from problem
+
+
+def _expression(part: Section, key: str, text: str) -> bytes:
+    """`text` as an expression over bytes."""
+    expression = text.encode("latin-1")
+    try:
+        re.compile(expression)
+    except re.error as problem:
+        raise part.error(f"not an expression: {problem}", key) from problem
+    return expression
 
 
 def _has(part: Section, key: str) -> bool:

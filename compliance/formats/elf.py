@@ -256,11 +256,17 @@ _X86, _ARM, _PPC, _S390, _MIPS, _SPARC = (3, 62), (40,), (20,), (22,), (8,), (2,
 _EXECUTABLE_BY_DEFAULT = frozenset((*_X86, *_ARM, *_PPC, *_S390, *_MIPS, *_SPARC))
 _NOT_EXECUTABLE_BY_DEFAULT = frozenset((21, 50, 183, 243, 258))  # PPC64, IA-64, AArch64, RISC-V, LoongArch
 _GO_NOTES = (b"\x04\0\0\0Go\0\0", b"\0\0\0\x04Go\0\0")  # type 4 of owner Go: the build id
-_RUST_SOURCES = b"/rustc/"
+RUST_SOURCES = b"/rustc/"
+"""Where the sources of Rust's own library are: in the messages of every program that can panic."""
 
 
-def read_protections(content: bytes, layout: Layout | None, facts: ElfFacts) -> ElfProtections | None:
-    """How the program or library that `facts` are of is built; None for other files and damaged headers."""
+def read_protections(
+    content: bytes, layout: Layout | None, facts: ElfFacts, *, rust: bool = False
+) -> ElfProtections | None:
+    """How the program or library that `facts` are of is built; None for other files and damaged headers.
+
+    `rust` says that RUST_SOURCES stands in it.
+    """
     if layout is None or facts.problem is not None or facts.file_type not in ("executable", "shared"):
         return None
     reading = _Reading(content, layout)
@@ -269,7 +275,6 @@ def read_protections(content: bytes, layout: Layout | None, facts: ElfFacts) -> 
     flags, flags_1 = tags.get(_DT_FLAGS, 0), tags.get(_DT_FLAGS_1, 0)
     at_once = _DT_BIND_NOW in tags or bool(flags & _DF_BIND_NOW) or bool(flags_1 & _DF_1_NOW)
     imported = _imports(content, layout, tags) if facts.needed else None
-    stack_protector = None if imported is None else _STACK_CHECK in imported
     return ElfProtections(
         pie=layout.file_type == 3 and facts.runnable,
         relro="none" if _PT_GNU_RELRO not in kinds else "full" if at_once else "partial",
@@ -278,9 +283,9 @@ def read_protections(content: bytes, layout: Layout | None, facts: ElfFacts) -> 
             segment.kind == _PT_LOAD and segment.flags & _PF_X and segment.flags & _PF_W for segment in layout.segments
         ),
         text_relocations=_DT_TEXTREL in tags or bool(flags & _DF_TEXTREL),
-        stack_protector=stack_protector,
+        stack_protector=None if imported is None else _STACK_CHECK in imported,
         fortified=None if _is_musl(facts) else _fortified(imported),
-        made_by=_made_by(content, reading, facts, sure_c=bool(stack_protector)),
+        made_by=_made_by(reading, rust=rust or facts.rust_audit is not None),
     )
 
 
@@ -304,12 +309,10 @@ def _is_musl(facts: ElfFacts) -> bool:
     return any(name.startswith(_MUSL[0]) or name == _MUSL[1] for name in facts.needed)
 
 
-def _made_by(content: bytes, reading: _Reading, facts: ElfFacts, *, sure_c: bool) -> str | None:
+def _made_by(reading: _Reading, *, rust: bool) -> str | None:
     if any(go in note[:256] for note in reading.raw_notes() for go in _GO_NOTES):
         return "go"
-    if facts.rust_audit is not None or (not sure_c and _RUST_SOURCES in content):
-        return "rust"
-    return None
+    return "rust" if rust else None
 
 
 def _imports(content: bytes, layout: Layout, tags: dict[int, int]) -> frozenset[bytes] | None:

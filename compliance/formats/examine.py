@@ -13,7 +13,7 @@ from math import log2
 from typing import Protocol
 
 from compliance.formats import go_buildinfo, multicall, upx
-from compliance.formats.elf import MAGIC, Layout, read_elf, read_protections
+from compliance.formats.elf import MAGIC, RUST_SOURCES, Layout, read_elf, read_protections
 from compliance.formats.markers import MarkerRule, MarkerSearch
 from compliance.model.filesystem import ElfFacts, FileFacts
 
@@ -65,7 +65,7 @@ class Examiner:
 
     def __init__(self, rules: tuple[MarkerRule, ...]) -> None:
         """`rules` are those of ``controls.knowledge.marker_rules()``."""
-        extras = (_LIBRARY_SUFFIX, _UPX, go_buildinfo.MAGIC, multicall.BUSYBOX, multicall.TOYBOX)
+        extras = (_LIBRARY_SUFFIX, _UPX, go_buildinfo.MAGIC, multicall.BUSYBOX, multicall.TOYBOX, RUST_SOURCES)
         self._search = MarkerSearch(tuple(rule for rule in rules if not rule.scripts), extras, _EXTRA_OFFSETS_MAX)
         self._script_search = MarkerSearch(tuple(rule for rule in rules if rule.scripts))
 
@@ -110,12 +110,13 @@ class Examiner:
         """The facts of an ELF file as it is, and where the magic of UPX stands in it."""
         elf, layout = read_elf(content)
         found = self._search.search(content)
-        libraries, packed, go_info, busybox, toybox = found.offsets
+        libraries, packed, go_info, busybox, toybox, rust = found.offsets
         names = _library_names(content, libraries, {*elf.needed, elf.soname or ""})
         go = go_buildinfo.read_go_buildinfo(content, layout, go_info) if go_info else None
         applets = multicall.busybox_applets(content) if busybox else ()
         applets = applets or (multicall.toybox_commands(content) if toybox else ())
-        elf = replace(elf, dlopen_names=names, go=go, protections=read_protections(content, layout, elf))
+        built = read_protections(content, layout, elf, rust=bool(rust))
+        elf = replace(elf, dlopen_names=names, go=go, protections=built)
         facts = FileFacts(
             elf=elf,
             markers=found.rules,

@@ -21,7 +21,7 @@ LOOK_BACK = 64
 _BEGIN = re.compile(rb"-----BEGIN (?P<label>(?:[A-Z0-9.]{1,12} ){0,3})PRIVATE KEY(?: BLOCK)?-----")
 _SSH2_BEGIN = b"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
 _ESCAPED_LINE_END = re.compile(rb"\\+(?:[rn]|u000[aAdD])")
-_CONCATENATION = re.compile(rb"[\"'`][ \t]*[+.,]?[ \t\r\n\\]*")
+_CONCATENATION = re.compile(rb"[\"'`][ \t\r\n\\]{0,200}[+.,]?[ \t\r\n\\]{0,200}[\"'`]")
 _HEADER = re.compile(rb"(?m)^[ \t#*>]*[A-Za-z][A-Za-z-]{2,30}:[^\n]*$")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _PUTTY = re.compile(

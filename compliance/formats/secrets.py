@@ -33,7 +33,7 @@ BEFORE = 4096
 """Bytes before a literal that its rule may look at."""
 AFTER = private_keys.BODY_MAX + 8192
 """Bytes after it."""
-LITERALS_MAX = 40
+LITERALS_MAX = 48
 """Literals of one search."""
 TRIES_MAX = 4096
 """Places of one file at which rules are tried."""
@@ -177,7 +177,8 @@ class SecretSearch:
 
     @cached_property
     def _finders(self) -> tuple[_Finder, ...]:
-        numbers = sorted(range(len(self._literals)), key=self._literals.__getitem__)
+        # The shorter the shortest of a search, the slower it is.
+        numbers = sorted(range(len(self._literals)), key=lambda number: -len(self._literals[number]))
         return tuple(
             _Finder([(number, self._literals[number]) for number in numbers[first : first + LITERALS_MAX]])
             for first in range(0, len(numbers), LITERALS_MAX)
@@ -186,8 +187,12 @@ class SecretSearch:
     def search(self, content: bytes, path: str = "") -> Scan:
         """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names."""
         rules = self._files.owners(path) if path else ()
-        if not rules and len(content) <= WINDOW and not any(finder.any(content) for finder in self._finders):
-            return NOTHING
+        if not rules and len(content) <= WINDOW:
+            for finder in self._finders:
+                if finder.any(content):
+                    break
+            else:
+                return NOTHING
         reader = SecretReader(self, rules)
         reader.whole(content)
         return reader.scan()
@@ -200,6 +205,35 @@ class SecretSearch:
         cut = "a text of more than a megabyte" if len(text) > FILE_RULE_MAX else None
         scan = reader.scan()
         return replace(scan, unsearched=scan.unsearched or cut)
+
+    def values(self, text: str) -> tuple[str, ...]:
+        """The secrets in one text of an image config, for taking them out of what is printed, and for nothing else.
+
+        A key comes as it is written there, from marker to marker.
+        """
+        content = text.encode("utf-8", "surrogateescape")[:FILE_RULE_MAX]
+        rules = [compiled for compiled in self._compiled if compiled.rule.config]
+        return self._written(content, (*self._at_literals(content), *self.everywhere(content, rules)))
+
+    def tokens(self, text: str) -> tuple[str, ...]:
+        """The secrets in a text that stand out by their form, wherever it comes from."""
+        content = text.encode("utf-8", "surrogateescape")[:FILE_RULE_MAX]
+        for finder in self._finders:
+            if finder.any(content):
+                return self._written(content, self._at_literals(content))
+        return ()
+
+    def _at_literals(self, content: bytes) -> Iterator[tuple[_Compiled, _Candidate]]:
+        for literal, start in self.hits(memoryview(content))[:TRIES_MAX]:
+            yield from self.at(content, literal, start)
+
+    def _written(self, content: bytes, found: Iterable[tuple[_Compiled, _Candidate]]) -> tuple[str, ...]:
+        out: dict[str, None] = {}
+        for compiled, candidate in found:
+            if candidate.secret and self.secret(compiled, candidate) is not None:
+                written = candidate.secret if candidate.secret in content else content[candidate.start : candidate.end]
+                out[written.decode("utf-8", "surrogateescape")] = None
+        return tuple(out)
 
     def named_value(self, name: str, value: str) -> bool:
         """Whether a variable or label of that name and value holds a credential."""
@@ -282,7 +316,8 @@ class _Finder:
                 (shift, number, other)
                 for number, other in literals
                 for shift in range(len(literal))
-                if other != literal and (literal[shift:].startswith(other) or other.startswith(literal[shift:]))
+                if (shift or other != literal)
+                and (literal[shift:].startswith(other) or other.startswith(literal[shift:]))
             ]
             for _, literal in literals
         ]

@@ -29,6 +29,8 @@ _PRESENT_MAX = 200
 _OTHERS_MAX = 100
 _TEXTS_MAX = 20_000
 _DEPTH_MAX = 16
+_COMMANDS = (", Entrypoint", ", Cmd", ", Test")
+"""Lists that are one command: an option and its value may be two arguments."""
 
 
 def run(evidence: Evidence) -> Outcome:
@@ -206,6 +208,8 @@ def _strings(place: str, value: object, depth: int, search: SecretSearch) -> Ite
         yield place, None, value
     elif depth >= _DEPTH_MAX:
         return
+    elif isinstance(value, list) and place.endswith(_COMMANDS):
+        yield place, None, " ".join(item for item in value if isinstance(item, str))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if place.endswith(", Env") and isinstance(item, str):
