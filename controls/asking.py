@@ -40,7 +40,7 @@ _BY_REPORT: Final[tuple[tuple[type[Said], str], ...]] = (
     (SuiteResult, "SP-TEST"),
 )
 _POLICY = "a trust policy that requires it"
-_SCAN = f"{_POLICY}, or --scan with such a report"
+_SCAN = f"--scan with such a report, or {_POLICY}"
 
 HOW: Final[Mapping[str, str]] = MappingProxyType(
     {

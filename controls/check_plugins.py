@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import inspect
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from compliance.errors import UsageError
 from compliance.model.outcome import Check, Severity, Trait
@@ -40,7 +40,7 @@ def load_plugin(name: str, taken: Collection[str]) -> CheckPlugin:
     try:
         loaded = point.load()
         checks = (loaded,) if isinstance(loaded, Check) else tuple(loaded)
-    except Exception as error:  # noqa: BLE001 - it is somebody else's program
+    except (Exception, SystemExit) as error:
         raise _broken(source, f"it does not load: {type(error).__name__}: {error}") from error
     if not checks:
         raise _broken(source, "it brings no check")
@@ -76,19 +76,19 @@ def _distribution(point: importlib.metadata.EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "of no distribution"
 
 
-def _mistake(check: object, taken: Iterable[str]) -> str | None:
+def _mistake(given: Any, taken: Collection[str]) -> str | None:
     """What is wrong with something that should be a check; None where nothing is."""
-    if not isinstance(check, Check):
-        return f"it brings {type(check).__name__}, which is no Check"
+    if not isinstance(given, Check):
+        return f"it brings {type(given).__name__}, which is no Check"
+    check: Any = given  # nothing has looked at what its fields hold
+    if not isinstance(check.id, str) or id_mistake(check.id) is not None:
+        return f"{check.id!r} is not an id for a check of yours: {ID_HINT}"
     texts = (check.title, check.rationale, check.looks_at, check.proves, check.remediation)
-    if not isinstance(check.id, str) or not all(isinstance(text, str) and text.strip() for text in texts):
-        return f"its check {check.id!r} lacks a text"
-    mistake = id_mistake(check.id)
-    if mistake is not None:
-        return f"{mistake}: {ID_HINT}"
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        return f"its check {check.id} lacks a text"
     if check.id in taken:
         return f"{check.id!r} is taken"
-    if not isinstance(check.severity, Severity) or not isinstance(check.trait, Trait) or not callable(check.run):
+    if not (isinstance(check.severity, Severity) and isinstance(check.trait, Trait) and callable(check.run)):
         return f"its check {check.id} lacks a severity, a trait or something to run"
     return None
 
@@ -98,7 +98,7 @@ def _digest(point: importlib.metadata.EntryPoint, source: str) -> str:
     try:
         module = importlib.import_module(point.module)
         return hashlib.sha256(Path(inspect.getfile(module)).read_bytes()).hexdigest()
-    except Exception as error:  # noqa: BLE001 - it is somebody else's program
+    except Exception as error:
         raise _broken(source, f"its file can't be read: {error}") from error
 
 

@@ -96,7 +96,7 @@ def _read(part: Section) -> OwnCheck:
     mistake = id_mistake(identifier)
     if mistake is not None:
         raise part.error(mistake, "id", hint=ID_HINT)
-    given = [kind for kind in _KINDS if part.has(kind)]
+    given = [key for key in part.values if key in _KINDS]
     if len(given) != 1:
         kinds = ", ".join(_KINDS)
         message = f"{given[0]} and {given[1]} are two questions" if given else "asks nothing"

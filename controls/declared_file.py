@@ -127,6 +127,8 @@ class FileQuestion:
         for entry in self._found(evidence):
             looked += 1
             inside = self._inside(evidence, entry) if self.contains else (True,)
+            if inside is None and entry.kind is FileKind.SYMLINK:
+                continue  # the file it leads to lies elsewhere, where nothing is asked
             if inside is None:
                 unsure.append(file_observation(evidence, entry, "Its content was not kept, so it can't be told."))
             elif any(inside):
@@ -194,6 +196,8 @@ class FileQuestion:
         if not self._texts:
             return None, None
         inside = self._inside(evidence, entry)
+        if inside is None and entry.kind is FileKind.SYMLINK:
+            return None, "It is a link to a file at none of the paths, so that file was not searched: name it too"
         if inside is None:
             return None, "Its content was not kept, so it can't be told what is in it"
         wanted, unwanted = inside[: len(self.contains)], inside[len(self.contains) :]

@@ -91,7 +91,7 @@ class PackageQuestion:
             return gap
         packages = count(len(evidence.inventory.installed), "installed package")
         whole = Observation(
-            summary=f"{packages}: {count(len(found), 'one', 'of them')} of that name.",
+            summary=f"{packages}, {len(found):,} of them of that name.",
             kind=ObservationKind.COVERAGE,
             method="inventory",
         )

@@ -205,6 +205,7 @@ def _control(part: Section, framework_source: str, checks: Mapping[str, CheckMet
         source=part.text("source") if "source" in part.values else framework_source,
         checks=tuple(mapped.values()),
         baselines=_baselines(part),
+        asks=asks,
     )
 
 

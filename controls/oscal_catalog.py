@@ -47,11 +47,10 @@ def selected_controls(file: str, content: bytes, titles: Mapping[str, str]) -> f
         )
     (one,) = imports
     where = "profile.imports[0]"
-    if "include-all" in one:
-        selected = set(titles)
-    else:
-        selected = set(_selected(file, where, "include-controls", one, titles))
-    selected -= set(_selected(file, where, "exclude-controls", one, titles)) if "exclude-controls" in one else set()
+    everything = "include-all" in one
+    selected = set(titles) if everything else set(_selected(file, where, "include-controls", one, titles))
+    if "exclude-controls" in one:
+        selected -= set(_selected(file, where, "exclude-controls", one, titles))
     if not selected:
         raise _error(file, where, "selects no control of the catalog", "check include-controls")
     return frozenset(selected)

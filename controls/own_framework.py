@@ -94,6 +94,7 @@ def read_own_framework(
         source=source,
         caveats=top.texts("caveats") if top.has("caveats") else (),
         controls=tuple(controls.values()),
+        given_by=file,
     )
     return OwnFramework(framework=framework, beside=tuple(beside.digests.items()))
 
@@ -196,7 +197,7 @@ def _overlay(
         told += [f"{control.label}: {change}" for change in changes]
     digest = hashlib.sha256(content).hexdigest()
     caveat = f"Changed by the user's overlay {top.file} (sha256:{digest}). {' '.join(told)}"
-    framework = replace(base, controls=tuple(controls.values()), caveats=(*base.caveats, caveat))
+    framework = replace(base, controls=tuple(controls.values()), caveats=(*base.caveats, caveat), given_by=top.file)
     return OwnFramework(framework=framework, overlays=base.id)
 
 

@@ -82,7 +82,7 @@ class CheckProfile:
         if stance.counting is Counting.NEVER:
             return f"the profile {self.id} leaves it out: {stance.because}"
         if stance.counting is Counting.ASKED and check not in asked:
-            return f"not asked for; {HOW[check]} asks for it"
+            return f"not asked for (by {HOW[check]})"
         return None
 
     def marked(

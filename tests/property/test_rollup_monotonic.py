@@ -1,6 +1,7 @@
 """Less evidence never improves a result: what happens when outcomes become unknown, or results go missing."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,8 @@ OPEN = OUTCOMES[3:]
 
 
 def waiver(name: str) -> Waiver:
-    return Waiver(id=f"W-{name}", check=name, reason="accepted", approver="the owner")
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    return Waiver(id=f"W-{name}", check=name, reason="accepted", approver="the owner", created=made)
 
 
 severities = st.sampled_from(tuple(Severity))

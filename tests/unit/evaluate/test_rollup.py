@@ -1,5 +1,7 @@
 """Check results rolled up to controls, and to the answer for the image."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from compliance.errors import ExitCode
@@ -37,7 +39,10 @@ OUTCOMES: dict[str, AnyOutcome] = {
 
 def result(name: str, word: str, severity: Severity = Severity.HIGH) -> CheckResult:
     """A result of the check `name`; the word "waived" is a failure under a waiver."""
-    waiver = Waiver(id="W-1", check=name, reason="accepted", approver="the owner") if word == "waived" else None
+    accepted = Waiver(
+        id="W-1", check=name, reason="accepted", approver="the owner", created=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    waiver = accepted if word == "waived" else None
     return CheckResult(check=check(name, f"No {name}", Trait.REMOVED, severity), outcome=OUTCOMES[word], waiver=waiver)
 
 
