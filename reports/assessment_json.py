@@ -75,12 +75,20 @@ def document(assessment: Assessment) -> shape.Document:
                 "benchmark": evidence.profile.ages.benchmark,
             },
         },
+        "definitions": [
+            {"role": file.role, "name": clean(file.name), "sha256": file.sha256, "signer": _optional(file.signer)}
+            for file in assessment.definitions
+        ],
         "summary": _summary(assessment),
         "coverage": _coverage(evidence, layers),
         "inventory": _inventory(evidence.inventory),
         "verification": verification_document(evidence.verification),
         "suppliedReports": [_supplied(report, evidence.image) for report in evidence.supplied],
         "baseline": None if evidence.drift is None else _baseline(evidence.drift),
+        "waivers": [
+            {"check": clean(use.waiver.check), "state": use.state.value, "waiver": _waiver(use.waiver)}
+            for use in assessment.waivers
+        ],
         "checks": [_check(result, layers) for result in assessment.results],
         "frameworks": [_framework(framework) for framework in _frameworks(assessment.controls)],
         "controls": [_control(result) for result in assessment.controls],
@@ -404,7 +412,14 @@ def _waiver(waiver: Waiver) -> shape.Waiver:
         "id": clean(waiver.id),
         "reason": sentence(waiver.reason),
         "approver": sentence(waiver.approver),
-        "expires": _optional(waiver.expires),
+        "ticket": _optional(waiver.ticket),
+        "created": _time(waiver.created),
+        "expires": None if waiver.expires is None else _time(waiver.expires),
+        "images": [clean(image) for image in waiver.images],
+        "digest": _optional(waiver.digest),
+        "paths": [_path(path) for path in waiver.paths],
+        "file": clean(waiver.file),
+        "signer": _optional(waiver.signer),
     }
 
 
@@ -435,6 +450,7 @@ def _framework(framework: Framework) -> shape.Framework:
         "name": sentence(framework.name),
         "version": sentence(framework.version),
         "source": sentence(framework.source),
+        "givenBy": _optional(framework.given_by),
         "caveats": [sentence(caveat) for caveat in framework.caveats],
     }
 

@@ -17,7 +17,7 @@ from compliance.formats.intoto import (
 )
 from compliance.formats.result_lists import overall_result, property_of, result_lists
 from compliance.formats.signed_json import base64_text, read_object
-from reports.document import Document
+from reports.document import Definition, Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ def results_statement(document: Document) -> bytes:
 
     Unknown and errored checks are `warnedTests`; those that do not apply are in no list. `hullmarkOutcomes` has
     the outcome of every check in our own words, `hullmarkWaived` those whose failure somebody accepted,
-    `hullmarkUncounted` those that the answer for the image, `hullmarkOutcome`, does not rest on.
+    `hullmarkUncounted` those that the answer for the image, `hullmarkOutcome`, does not rest on; `hullmarkControls`
+    what the checks say about each control, by framework.
     """
     outcomes = _outcomes(document)
     lists = result_lists(outcomes)
@@ -54,6 +55,7 @@ def results_statement(document: Document) -> bytes:
             "hullmarkWaived": sorted(check["id"] for check in document["checks"] if check["waiver"] is not None),
             "hullmarkUncounted": sorted(check["id"] for check in document["checks"] if not check["counts"]),
             "hullmarkOutcome": document["summary"]["outcome"],
+            "hullmarkControls": _controls(document),
         },
     )
 
@@ -106,8 +108,15 @@ def _outcomes(document: Document) -> dict[str, str]:
     return {check["id"]: check["outcome"] for check in document["checks"]}
 
 
+def _controls(document: Document) -> dict[str, dict[str, str]]:
+    statuses: dict[str, dict[str, str]] = {}
+    for control in document["controls"]:
+        statuses.setdefault(control["framework"], {})[control["id"]] = control["status"]
+    return statuses
+
+
 def _configuration(document: Document) -> list[dict[str, object]]:
-    """What the checks were run with, as resource descriptors: the tool, the control library, the profile."""
+    """What the checks were run with, as resource descriptors: tool, control library, profile, files of the user."""
     tool, profile = document["tool"], document["profile"]
     algorithm, _, digest = tool["controlsDigest"].partition(":")
     return [
@@ -119,7 +128,12 @@ def _configuration(document: Document) -> list[dict[str, object]]:
             "mediaType": "text/plain",
             "annotations": {"source": profile["source"]},
         },
+        *map(_defined, document["definitions"]),
     ]
+
+
+def _defined(file: Definition) -> dict[str, object]:
+    return {"name": f"{file['role']} {file['name']}", "digest": {"sha256": file["sha256"]}}
 
 
 def _tool_uri(document: Document) -> str:

@@ -115,11 +115,12 @@ def _rationale(control: Control) -> Iterator[str]:
 def _claim(check: Check, target: str) -> dict[str, object]:
     failed = check["outcome"] == "failed"
     accepted = f" Accepted by a waiver: {check['waiver']['reason']}" if check["waiver"] else ""
+    reason = check["rationale"] if failed else check["proves"]
     return {
         "bom-ref": _claim_reference(check["id"]),
         "target": target,
         "predicate": f"{check['id']} {wording.OUTCOMES[check['outcome']]}: {check['title']}",
-        "reasoning": f"Looked at: {check['looksAt']} {check['rationale'] if failed else check['proves']}{accepted}".strip(),
+        "reasoning": f"Looked at: {check['looksAt']} {reason}{accepted}".strip(),
         "evidence": [_evidence_reference(check["id"])],
     }
 

@@ -304,12 +304,27 @@ class Observation(TypedDict):
 
 
 class Waiver(TypedDict):
-    """An accepted exception to a check."""
+    """An accepted exception to a check. `signer` is null where nobody signed the `file` that it is written in."""
 
     id: str
     reason: str
     approver: str
+    ticket: str | None
+    created: str
     expires: str | None
+    images: list[str]
+    digest: str | None
+    paths: list[str]
+    file: str
+    signer: str | None
+
+
+class WaiverUse(TypedDict):
+    """A waiver that was given, and what became of it: only an applied one accepts anything."""
+
+    check: str
+    state: str
+    waiver: Waiver
 
 
 class Check(TypedDict):
@@ -338,12 +353,13 @@ class Check(TypedDict):
 
 
 class Framework(TypedDict):
-    """A published set of controls."""
+    """A published set of controls. `givenBy` is the user's file that it comes from, or that changed it."""
 
     id: str
     name: str
     version: str
     source: str
+    givenBy: str | None
     caveats: list[str]
 
 
@@ -390,6 +406,15 @@ class Summary(TypedDict):
     failOn: str
 
 
+class Definition(TypedDict):
+    """A file of the user's that said what the image is held against. `signer` is null for one that nobody signed."""
+
+    role: str
+    name: str
+    sha256: str
+    signer: str | None
+
+
 class Document(TypedDict):
     """The whole of it. Paths have a leading slash; no string holds a control character or a lone surrogate."""
 
@@ -400,12 +425,14 @@ class Document(TypedDict):
     finishedAt: str
     effectiveTime: str
     profile: Profile
+    definitions: list[Definition]
     summary: Summary
     coverage: Coverage
     inventory: Inventory
     verification: Verification
     suppliedReports: list[SuppliedReport]
     baseline: Baseline | None
+    waivers: list[WaiverUse]
     checks: list[Check]
     frameworks: list[Framework]
     controls: list[Control]

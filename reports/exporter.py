@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from compliance.errors import UsageError
 from reports.document import Document
+
+if TYPE_CHECKING:
+    from reports.branding import Branding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +22,7 @@ class Format:
 
     `renderer` is ``module:function``, a function from the document to text or bytes; `file_name` its place in an
     evidence folder; `binary` whether it is unfit for a terminal; `versions` those of its standard that can be asked
-    for, the default aside.
+    for, the default aside; `branded` whether it has a place for an organisation's title, logo and texts.
     """
 
     name: str
@@ -27,11 +32,17 @@ class Format:
     renderer: str
     binary: bool = False
     versions: tuple[str, ...] = ()
+    branded: bool = False
 
-    def render(self, document: Document, version: str | None = None) -> bytes:
-        """The document in this format, with the renderer's defaults; a `version` is of the format's standard."""
+    def render(self, document: Document, version: str | None = None, branding: Branding | None = None) -> bytes:
+        """The document in this format, with the renderer's defaults; a `version` is of the format's standard.
+
+        Formats that are not `branded` have no place for a `branding`, and go without.
+        """
         module, _, function = self.renderer.partition(":")
         render = getattr(importlib.import_module(module), function)
+        if self.branded and branding is not None:
+            render = partial(render, branding=branding)
         content = render(document) if version is None else render(document, version)
         return content.encode() if isinstance(content, str) else bytes(content)
 
@@ -95,11 +106,34 @@ _FORMATS = (
     ),
     Format(
         name="pdf",
-        summary="the audit report (PDF/A-3)",
+        summary="the audit report (PDF/A-3a, PDF/UA-1)",
         media_type="application/pdf",
         file_name="report.pdf",
         renderer="reports.pdf:render",
         binary=True,
+        branded=True,
+    ),
+    Format(
+        name="html",
+        summary="the report as one file for a browser: filters, search, light and dark",
+        media_type="text/html",
+        file_name="report.html",
+        renderer="reports.html:render",
+        branded=True,
+    ),
+    Format(
+        name="sarif",
+        summary="SARIF 2.1.0 for code-scanning UIs: an alert for each thing that failed",
+        media_type="application/sarif+json",
+        file_name="findings.sarif",
+        renderer="reports.sarif:render",
+    ),
+    Format(
+        name="junit",
+        summary="JUnit XML for CI systems: a suite for each trait",
+        media_type="application/xml",
+        file_name="junit.xml",
+        renderer="reports.junit:render",
     ),
     Format(
         name="csv",

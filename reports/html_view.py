@@ -51,6 +51,7 @@ def view(document: Document, branding: Branding) -> View:
         "groups": _groups(document, checks),
         "checks": frozenset(checks),
         "filters": _filters(document),
+        "waivers": _waivers(document),
         "contents": _contents(document),
         "reproduce": _reproduce(document),
         "rows_shown": _ROWS_SHOWN,
@@ -86,6 +87,15 @@ def _facts(document: Document) -> list[tuple[str, str, bool]]:
         ("Failures count from", f"{document['summary']['failOn']} severity", False),
         ("Tool", f"{tool['name']} {tool['version']}", False),
         ("Control library", tool["controlsDigest"], True),
+        *(
+            (
+                f"Own {file['role']}",
+                f"{shortened(file['name'], 200)}, {'signed by ' + file['signer'] if file['signer'] else 'not signed'}, "
+                f"sha256:{file['sha256']}",
+                False,
+            )
+            for file in document["definitions"]
+        ),
     ]
 
 
@@ -107,8 +117,7 @@ def _assessed(document: Document) -> str:
 
 def _reproduce(document: Document) -> str:
     command = ["hullmark", "assess", document["subject"]["reference"], "--effective-time", document["effectiveTime"]]
-    if document["profile"]["source"] == "flag":
-        command += ["--profile", document["profile"]["variant"]]
+    command += wording.given_options(document)
     return shlex.join([*command, "-o", "json"])
 
 
@@ -121,8 +130,8 @@ def _contents(document: Document) -> list[tuple[str, str, int | None]]:
         ("findings", "Findings", len(document["checks"])),
         ("controls", "Controls", len(document["controls"])),
         ("image", "The image", None),
-        ("signatures", "Signatures and attestations", signed),
-        ("limits", "Limits of what was proved", None),
+        ("signatures", "Signatures", signed),
+        ("limits", "Limits", None),
         ("verify", "How to verify", None),
         ("glossary", "Glossary", None),
     ]
@@ -235,6 +244,29 @@ def _waiver(check: Check) -> str | None:
     return f"{waiver['id']}, approved by {waiver['approver']}{until}: {shortened(waiver['reason'], 1000)}"
 
 
+def _waivers(document: Document) -> View:
+    """Every waiver that was given, what became of it, and who answers for it."""
+    rows = [
+        {
+            "id": shortened(use["waiver"]["id"], 120),
+            "check": use["check"],
+            "anchor": f"check-{anchor(use['check'])}",
+            "state": wording.WAIVER_STATES.get(use["state"], use["state"]),
+            "reason": shortened(use["waiver"]["reason"], 1000),
+            "facts": ", ".join(
+                (
+                    f"approved by {shortened(use['waiver']['approver'], 200)}",
+                    f"until {use['waiver']['expires']}" if use["waiver"]["expires"] else "without an end",
+                    f"signed by {shortened(use['waiver']['signer'], 200)}" if use["waiver"]["signer"] else "not signed",
+                    f"in {shortened(use['waiver']['file'], 200)}",
+                )
+            ),
+        }
+        for use in document["waivers"]
+    ]
+    return {"rows": rows[:_ROWS_MAX], "more": len(rows) - _ROWS_MAX}
+
+
 def _bearing(document: Document) -> dict[str, list[Control]]:
     """The controls that each check bears on."""
     bearing: dict[str, list[Control]] = {}
@@ -245,10 +277,10 @@ def _bearing(document: Document) -> dict[str, list[Control]]:
 
 
 def _grouped(document: Document, controls: Iterable[Control]) -> list[View]:
-    names = {framework["id"]: framework["name"] for framework in document["frameworks"]}
-    groups: dict[str, list[dict[str, str]]] = {}
+    names: dict[str, object] = {framework["id"]: framework["name"] for framework in document["frameworks"]}
+    groups: dict[str, list[View]] = {}
     for control in controls:
-        link = {"label": control["label"], "anchor": _control_anchor(control), "title": control["title"]}
+        link: View = {"label": control["label"], "anchor": _control_anchor(control), "title": control["title"]}
         groups.setdefault(control["framework"], []).append(link)
     return [{"framework": names[framework], "controls": group} for framework, group in groups.items()]
 
@@ -274,7 +306,7 @@ def _groups(document: Document, checks: Mapping[str, View]) -> list[View]:
 def _traits(document: Document, checks: Mapping[str, View]) -> list[View]:
     by_trait = {trait: findings.of_trait(document, trait) for trait in findings.TRAITS}
     most = max((len(found) for found in by_trait.values()), default=0)
-    traits = []
+    traits: list[View] = []
     for trait, found in by_trait.items():
         counts = findings.outcome_counts(found)
         parts = [(outcome, counts[outcome]) for outcome in findings.OUTCOMES if counts[outcome]]
@@ -330,7 +362,7 @@ def _controls(document: Document) -> View:
         "relations": tuple(wording.RELATION_MEANINGS.items()),
         "frameworks": [
             _framework(document, framework["id"], f"{framework['name']} {framework['version']}".strip())
-            | {"caveats": framework["caveats"], "source": framework["source"]}
+            | {"caveats": framework["caveats"], "source": framework["source"], "given_by": framework["givenBy"]}
             for framework in document["frameworks"]
         ],
     }

@@ -89,12 +89,13 @@ def _implementation(framework: MappedFramework) -> Json:
 
 def _requirement(item: MappedControl, framework: str) -> Json:
     control = item.control
-    told = [f"Hullmark does not implement {control['label']} ({control['title']}); its checks bear on it so."]
-    told += [f"{mapped['check']} {mapped['relation']}: {mapped['rationale']}" for mapped in item.mapped]
+    told = ", ".join(f"{mapped['check']} {mapped['relation']}" for mapped in item.mapped)
     return {
         "uuid": library_uuid("implemented-requirement", framework, control["id"]),
         "control-id": item.token,
-        "description": markdown(" ".join(told)),
+        "description": markdown(
+            f"Hullmark does not implement {control['label']} ({control['title']}). How its checks bear on it: {told}."
+        ),
         "props": [*(_rule_reference(mapped) for mapped in item.mapped), *props(baselines=baselines(control))],
     }
 

@@ -1,4 +1,4 @@
-"""The audit report as PDF/A-3 with the files it was made from attached.
+"""The audit report as PDF/A-3a and PDF/UA-1, with the files it was made from as associated files.
 
 The fonts ship with the package, nothing is fetched, and the dates are the assessment's own, so that equal documents
 give equal bytes.
@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -21,19 +22,27 @@ from typing import Any, cast
 
 from reports import assessment_json, csv, pdf_variant
 from reports.audit_page import AttachedFile, html
+from reports.branding import NO_BRANDING, Branding, Logo
 from reports.document import Document
+from reports.text import clean, shortened
+
+_TEXT_MAX = 1_200
+"""Characters printed of any one text; the pages shorten most of them further."""
 
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
-def render(document: Document, *, attachments: Mapping[str, bytes] = _NO_FILES) -> bytes:
-    """The report as PDF/A-3 with `attachments` by file name; assessment.json and findings.csv always are among them.
+def render(
+    document: Document, *, attachments: Mapping[str, bytes] = _NO_FILES, branding: Branding = NO_BRANDING
+) -> bytes:
+    """The report with `attachments` by file name; assessment.json and findings.csv always are among them.
 
     Not for several threads at once: they wait for each other, as a date has to go through the environment.
     """
     files = _files(document, attachments)
     identifier = hashlib.sha256(b"".join(file.sha256.encode() for file in files)).digest()[:16]
-    return _pdf(html(_printable_document(document), files), files, document["effectiveTime"], identifier)
+    page = html(_printable_document(document), files, _printable_branding(branding))
+    return _pdf(page, files, document["effectiveTime"], identifier, branding.logo)
 
 
 def _files(document: Document, attachments: Mapping[str, bytes]) -> tuple[AttachedFile, ...]:
@@ -54,29 +63,42 @@ def _characters() -> frozenset[int]:
     return frozenset.intersection(*sets)
 
 
+def _printable_branding(branding: Branding) -> Branding:
+    texts = {
+        name: _printable(getattr(branding, name), _characters())
+        for name in ("title", "organisation", "classification", "scope", "contacts")
+    }
+    return replace(branding, **texts)
+
+
 def _printable_document(document: Document) -> Document:
-    """The document with characters that the fonts lack as escapes: no font of the machine may come in for them."""
+    """The document with its texts short enough to print, and characters that the fonts lack as escapes.
+
+    No font of the machine may come in for them.
+    """
     return cast(Document, _printable(document, _characters()))
 
 
 def _printable(value: Any, characters: frozenset[int]) -> Any:
     if isinstance(value, str):
-        if value.isascii():
+        value = shortened(value, _TEXT_MAX)
+        if value.isascii() and value.isprintable():
             return value
-        return "".join(char if ord(char) in characters else f"\\u{ord(char):04x}" for char in value)
-    if isinstance(value, list):
-        return [_printable(item, characters) for item in value]
+        text = clean(value)
+        return "".join(char if ord(char) in characters else f"\\u{ord(char):04x}" for char in text)
+    if isinstance(value, list | tuple):
+        return type(value)(_printable(item, characters) for item in value)
     if isinstance(value, dict):
         return {_printable(key, characters): _printable(item, characters) for key, item in value.items()}
     return value
 
 
-def _pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: bytes) -> bytes:
+def _pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: bytes, logo: Logo | None) -> bytes:
     from weasyprint import CSS, HTML, Attachment
     from weasyprint.text.fonts import FontConfiguration
 
     moment = datetime.fromisoformat(time)
-    fonts, fetcher = FontConfiguration(), _only_fonts()
+    fonts, fetcher = FontConfiguration(), _own_fetcher(logo)
     css = (resources.files("reports") / "templates" / "report.css").read_text(encoding="utf-8")
     attached = [
         Attachment(
@@ -101,18 +123,20 @@ def _pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: byte
     return cast(bytes, content)
 
 
-def _only_fonts() -> Any:
-    """A fetcher for WeasyPrint that has the package's fonts and nothing else: no file, no network."""
+def _own_fetcher(logo: Logo | None) -> Any:
+    """A fetcher for WeasyPrint that has the package's fonts and the logo, and nothing else: no file, no network."""
     from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    class OnlyFonts(URLFetcher):  # type: ignore[misc]
+    class OwnFetcher(URLFetcher):  # type: ignore[misc]
         def fetch(self, url: str, headers: object = None) -> Any:
             scheme, _, name = url.partition(":")
+            if url == "logo:" and logo is not None:
+                return URLFetcherResponse(url, logo.content, {"Content-Type": logo.media_type})
             if scheme != "font" or "/" in name or not name.endswith(".woff"):
                 raise ValueError(f"a report fetches nothing but its fonts: {url}")
             return URLFetcherResponse(url, (_fonts() / name).read_bytes(), {"Content-Type": "font/woff"})
 
-    return OnlyFonts(fail_on_errors=True)
+    return OwnFetcher(fail_on_errors=True)
 
 
 def _fonts() -> resources.abc.Traversable:

@@ -4,33 +4,71 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from compliance.errors import ComplianceError, FormatError, LimitError
 
+PDF_SIZE_MAX = 512 * 2**20
 FILES_MAX = 64
 SIZE_MAX = 512 * 2**20
 """Bytes of all files together, once uncompressed."""
+STREAM_SIZE_MAX = 64 * 2**20
+"""Bytes of any other stream, once uncompressed: a page of ours has some hundred thousand."""
+DECODED_MAX = 256 * 2**20
+"""Bytes of all other streams together, decoded again where somebody asks twice."""
 
 _DEPTH_MAX = 8
+_Value = TypeVar("_Value")
 
 
 def embedded_files(content: bytes) -> Mapping[str, bytes]:
     """The embedded files (ISO 32000-1, 7.11.4) of the PDF `content` by name.
 
     Raises FormatError when it is no PDF or a file in it is damaged or comes twice, LimitError when there are too
-    many or too large ones.
+    many or too large ones, or when any part of it unpacks to more than a report needs.
     """
+    return reading(content, files_of)
+
+
+def reading(content: bytes, read: Callable[[Any], _Value]) -> _Value:
+    """What `read` makes of a bounded reader of the PDF `content`; whatever it raises on the way is one of ours."""
+    from pyhanko.pdf_utils.misc import PdfDecodeLimitError
     from pyhanko.pdf_utils.reader import PdfFileReader
 
+    if len(content) > PDF_SIZE_MAX:
+        raise LimitError(f"a PDF of more than {PDF_SIZE_MAX} bytes", code="pdf-size-max", where="report.pdf")
     try:
-        names = _member(PdfFileReader(io.BytesIO(content)).root, "/Names", {})
-        return _read(_leaves(_member(names, "/EmbeddedFiles", {}), 0))
+        return read(PdfFileReader(io.BytesIO(content), decode_limits=_limits()))
     except ComplianceError:
         raise
+    except PdfDecodeLimitError as error:
+        raise LimitError(
+            f"a part of the PDF unpacks to more than a report needs: {error}", code="pdf-size-max", where="report.pdf"
+        ) from error
     except Exception as error:
         raise _damaged(f"{type(error).__name__}: {error}") from error
+
+
+def files_of(reader: Any) -> Mapping[str, bytes]:
+    """The embedded files of an open PDF."""
+    names = member(reader.root, "/Names", {})
+    return _read(_leaves(member(names, "/EmbeddedFiles", {}), 0))
+
+
+def member(node: Any, key: str, default: object) -> Any:
+    """An entry of a dictionary with its reference followed: ``get`` would give the reference."""
+    return node[key] if key in node else default  # noqa: SIM401
+
+
+def _limits() -> Any:
+    """What the reader may unpack for itself: object streams, cross-references, pages, fonts' tables."""
+    from pyhanko.pdf_utils.decode_limits import DecodeLimits, DocumentDecodeBudget, StreamDecodeLimits
+
+    return DecodeLimits(
+        per_stream=StreamDecodeLimits(max_output_size=STREAM_SIZE_MAX),
+        document_budget=DocumentDecodeBudget(base_allowance=DECODED_MAX, max_ratio=0),
+    )
 
 
 def _read(specifications: Iterator[Any]) -> Mapping[str, bytes]:
@@ -51,21 +89,16 @@ def _leaves(node: Any, depth: int) -> Iterator[Any]:
     """The file specifications of a name tree (7.9.6)."""
     if depth > _DEPTH_MAX:
         raise _damaged("the tree of embedded files is too deep")
-    pairs, kids = _member(node, "/Names", []), _member(node, "/Kids", [])
+    pairs, kids = member(node, "/Names", []), member(node, "/Kids", [])
     for place in range(1, len(pairs), 2):
         yield pairs[place]
     for place in range(len(kids)):
         yield from _leaves(kids[place], depth + 1)
 
 
-def _member(node: Any, key: str, default: object) -> Any:
-    """An entry of a dictionary with its reference followed: ``get`` would give the reference."""
-    return node[key] if key in node else default  # noqa: SIM401
-
-
 def _content(stream: Any, room: int) -> bytes:
     encoded = bytes(stream.encoded_data)
-    filters = _member(stream, "/Filter", [])
+    filters = member(stream, "/Filter", [])
     if filters in ("/FlateDecode", ["/FlateDecode"]):
         expander = zlib.decompressobj()
         encoded = expander.decompress(encoded, room + 1)
@@ -79,4 +112,4 @@ def _content(stream: Any, room: int) -> bytes:
 
 
 def _damaged(what: str) -> FormatError:
-    return FormatError(f"can't read the files embedded in the PDF: {what}", code="pdf-invalid", where="report.pdf")
+    return FormatError(f"can't read the PDF: {what}", code="pdf-invalid", where="report.pdf")

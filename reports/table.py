@@ -57,6 +57,7 @@ def render(document: Document, *, color: bool = False, width: int = DEFAULT_WIDT
     _traits(console, document)
     _checks(console, "Failed", findings.failed(document))
     _checks(console, "Failed, but waived", findings.waived(document))
+    _idle_waivers(console, document)
     _checks(console, "Not determined", findings.counted(findings.undetermined(document)))
     _apart(console, findings.uncounted(findings.undetermined(document)))
     _unread(console, document)
@@ -100,6 +101,10 @@ def _subject(console: Console, document: Document) -> None:
     whole = "all read to the end" if coverage["whollyRead"] else "NOT all read: see below"
     facts.add_row("Files", f"{read} in {layers}, {whole}")
     facts.add_row("Packages", _packages(document))
+    baseline = document["baseline"]
+    if baseline is not None:
+        since = wording.count(baseline["differences"], "difference")
+        facts.add_row("Baseline", f"{baseline['reference']}: {since} since, {baseline['material']:,} of them material")
     facts.add_row("Time", wording.minute(document["effectiveTime"]))
     console.print(facts)
     console.print()
@@ -161,9 +166,33 @@ def _check(console: Console, check: Check) -> None:
     if check["waiver"]:
         waiver = check["waiver"]
         until = f" until {waiver['expires']}" if waiver["expires"] else ""
-        console.print(_hanging(Text(f"waived by {waiver['approver']}{until}: {waiver['reason']}"), 4))
+        signed = f"signed by {waiver['signer']}" if waiver["signer"] else "unsigned"
+        console.print(_hanging(Text(f"waived by {waiver['approver']}{until}: {waiver['reason']} ({signed})"), 4))
     elif check["outcome"] == "failed":
         console.print(_hanging(Text.assemble(("To do: ", "bold"), check["remediation"]), 4))
+
+
+_IDLE = {
+    "expired": "has expired",
+    "not-yet": "does not hold yet",
+    "not-all": "does not cover all that the check found",
+    "no-failure": "has no failure to cover",
+    "no-check": "is about no check that was run",
+    "surplus": "is not needed, as another covers the failure",
+}
+
+
+def _idle_waivers(console: Console, document: Document) -> None:
+    """Waivers about this image that accept nothing here."""
+    from rich.text import Text
+
+    idle = [use for use in document["waivers"] if use["state"] in _IDLE]
+    if not idle:
+        return
+    _heading(console, f"Waivers that accept nothing here ({len(idle)})")
+    for use in idle:
+        console.print(_hanging(Text(f"{use['waiver']['id']} for {use['check']} {_IDLE[use['state']]}"), 0))
+    console.print()
 
 
 def _apart(console: Console, checks: list[Check]) -> None:
@@ -202,7 +231,9 @@ def _signatures(console: Console, document: Document) -> None:
 
     verification = document["verification"]
     lines = [_signed("signature", one) for one in verification["signatures"]]
-    lines += [_signed(f"attestation {one['predicateType']}", one) for one in verification["attestations"]]
+    for attestation in verification["attestations"]:
+        states = f"; it states: {attestation['summary']}" if attestation["summary"] else ""
+        lines.append(_signed(f"attestation {attestation['predicateType']}", attestation) + states)
     lines += [f"? {one['where']}: {one['reason']}" for one in verification["unreadable"]]
     lines += [
         f"? file {one['name']}, unsigned: {one['summary'] or one['reason']}" for one in document["suppliedReports"]

@@ -108,6 +108,40 @@ ABOUT_IMAGE = {
 POLICY_STATES = {"held": "holds", "not-held": "DOES NOT HOLD", "undetermined": "undetermined"}
 
 
+WAIVER_STATES = {
+    "applied": "accepts a failure",
+    "surplus": "accepts nothing: another waiver covers the failure already",
+    "not-all": "accepts nothing: the check failed at other paths too",
+    "no-failure": "accepts nothing: the check did not fail",
+    "no-check": "accepts nothing: there is no such check",
+    "expired": "accepts nothing: it has expired",
+    "not-yet": "accepts nothing: it does not hold yet",
+    "other-image": "accepts nothing: it is about another image",
+}
+
+
+_GIVEN_BY = {
+    "profile": "--profile",
+    "framework": "--framework",
+    "overlay": "--framework",
+    "checks": "--checks",
+    "plugin": "--checks",
+    "waivers": "--waivers",
+}
+
+
+def given_options(document: Document) -> list[str]:
+    """The options by which the user said what the image is held against, to repeat them."""
+    options: list[str] = []
+    if document["profile"]["source"] == "flag":
+        options += ["--profile", document["profile"]["variant"]]
+    for file in document["definitions"]:
+        if file["role"] in _GIVEN_BY:
+            name = file["name"].partition(" (")[0] if file["role"] == "plugin" else file["name"]
+            options += [_GIVEN_BY[file["role"]], name]
+    return options
+
+
 def requirement(requirement: PolicyRequirement) -> str:
     """One requirement of a trust policy in words: ``signature by release or backup``."""
     return f"{' or '.join(requirement['what'])} by {' or '.join(requirement['signers'])}"

@@ -6,10 +6,14 @@ import sys
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compliance.cli import options, output, signing
+from compliance.cli import branding, options, output, signing
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
+
+if TYPE_CHECKING:
+    from compliance.pipeline import Options
 
 SUMMARY = "the main job: inventory, signatures, checks, controls; reports and evidence"
 DESCRIPTION = (
@@ -24,7 +28,7 @@ def arguments(parser: Parser) -> None:
     options.add_output(
         parser,
         "table, json, cyclonedx-json, cyclonedx-xml, spdx-json, oscal-ar, oscal-ap, "
-        "oscal-component, oscal-mapping, oscal-poam, csv, markdown, pdf",
+        "oscal-component, oscal-mapping, oscal-poam, csv, markdown, html, pdf, sarif, junit",
     )
     options.add_oscal_version(parser)
     parser.add_argument(
@@ -34,6 +38,13 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument("--evidence", metavar="DIR", help="write the whole evidence bundle to this folder")
     signing.add_signer(parser)
+    signing.add_pdf_signing(parser)
+    add_inputs(parser)
+    branding.add_branding(parser)
+
+
+def add_inputs(parser: Parser) -> None:
+    """What the image is held against, and what is known of it besides: all that decides its results."""
     parser.add_argument(
         "--profile",
         metavar="NAME|FILE",
@@ -53,9 +64,43 @@ def arguments(parser: Parser) -> None:
         metavar="FILE",
         help="a report of a scan, test or benchmark, or VEX, about the image: unsigned evidence; may be repeated",
     )
-    parser.add_argument("--framework", action="append", metavar="ID", help="only this framework; may be repeated")
+    parser.add_argument(
+        "--framework",
+        action="append",
+        metavar="ID|FILE",
+        help="only this framework, or one of your own, or an overlay (all: every shipped one); may be repeated",
+    )
+    parser.add_argument(
+        "--checks",
+        action="append",
+        metavar="FILE|NAME",
+        help="checks of your own: a YAML file, or an installed plugin by name; may be repeated",
+    )
     parser.add_argument("--fail-on", metavar="SEVERITY", default="high", help="low, medium, high (default) or critical")
+    options.add_waivers(parser)
     options.add_trust(parser)
+
+
+def inputs_of(values: Namespace) -> Options:
+    """What `add_inputs` and the image's own options gathered, files read. Raises UsageError."""
+    if values.baseline is not None and options.is_assessment(values.baseline):
+        raise UsageError(
+            "a baseline is an image: an assessment holds no files to compare with",
+            code="usage",
+            where=values.baseline,
+            hint="name the image it is about; hullmark diff compares two assessments",
+        )
+    variant, definitions = options.definitions_of(values)
+    return replace(
+        options.run_options(values, options.trust_of(values)),
+        variant=variant,
+        definitions=definitions,
+        waivers=options.waiver_files(values.waivers or ()),
+        fail_on=options.parse_severity(values.fail_on),
+        baseline=values.baseline,
+        approved_bases=tuple(values.approved_base or ()),
+        supplied=options.supplied_reports(values.scan or ()),
+    )
 
 
 def run(values: Namespace) -> int:
@@ -72,31 +117,16 @@ def run(values: Namespace) -> int:
         raise UsageError("declarations are written in cyclonedx-json", code="usage", hint="add -o cyclonedx-json=FILE")
     if values.sign_key is not None and values.evidence is None:
         raise UsageError("--sign-key signs the evidence", code="usage", hint="add --evidence DIR")
-    if values.baseline is not None and options.is_assessment(values.baseline):
-        raise UsageError(
-            "a baseline is an image: an assessment holds no files to compare with",
-            code="usage",
-            where=values.baseline,
-            hint="name the image it is about; hullmark diff compares two assessments",
-        )
-    variant, profile = options.profile_of(values.profile)
-    chosen = replace(
-        options.run_options(values, options.trust_of(values)),
-        variant=variant,
-        profile=profile,
-        frameworks=tuple(values.framework) if values.framework else None,
-        fail_on=options.parse_severity(values.fail_on),
-        baseline=values.baseline,
-        approved_bases=tuple(values.approved_base or ()),
-        supplied=options.supplied_reports(values.scan or ()),
-    )
+    chosen = inputs_of(values)
+    brand = branding.branding_of(values)
     signer = signing.signer_of(values)
+    sign_pdf = signing.pdf_signing_of(values, signer, chosen.now)
     color = output.use_color(values.color)
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
         assessment = assess(values.image, chosen, watcher)
         if values.evidence is not None:
-            write_evidence(Path(values.evidence), assessment, signer, watcher)
+            write_evidence(Path(values.evidence), assessment, signer, watcher, branding=brand, sign_pdf=sign_pdf)
         shape = document(assessment)
         contents = [
             output.render(
@@ -106,6 +136,7 @@ def run(values: Namespace) -> int:
                 color=color,
                 oscal_version=values.oscal_version,
                 declarations=values.declarations,
+                branding=brand,
             )
             for target in targets
         ]

@@ -22,6 +22,7 @@ COMMANDS = (
     "diff",
     "advise",
     "controls",
+    "waivers",
     "cache",
     "version",
 )

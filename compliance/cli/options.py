@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from compliance.model.evidence import SuppliedReport, Variant
     from compliance.model.outcome import Severity
     from compliance.model.reference import Platform
-    from compliance.pipeline import Options, Trust
-    from controls.profile import CheckProfile
+    from compliance.pipeline import Options, Trust, WaiverFile
+    from controls.definitions import Definitions, GivenFile
 
 IMAGE = (
     "registry:HOST/NAME[:TAG|@DIGEST] (also bare), oci-dir:PATH[:TAG|@DIGEST], oci-archive:PATH, docker-archive:PATH, "
@@ -83,6 +83,31 @@ def add_oscal_version(parser: Parser) -> None:
         metavar="VERSION",
         help="OSCAL outputs in 1.1.3 (default; mappings 1.2.2), 1.2.1 or 1.2.2",
     )
+
+
+def add_waivers(parser: Parser) -> None:
+    """``--waivers``."""
+    parser.add_argument(
+        "--waivers",
+        action="append",
+        metavar="FILE",
+        help="failures that somebody accepted; FILE.sigstore.json beside it is its signature; may be repeated",
+    )
+
+
+def waiver_files(paths: Iterable[str]) -> tuple[WaiverFile, ...]:
+    """Waiver files, with the bundles that lie beside them. Raises UsageError."""
+    from compliance.pipeline import WaiverFile
+    from compliance.verify.file_signature import BUNDLE_SUFFIX
+
+    files = []
+    for text in paths:
+        bundle = Path(f"{text}{BUNDLE_SUFFIX}")
+        content = read_file(Path(text), "waiver file")
+        files.append(
+            WaiverFile(name=text, content=content, bundle=read_file(bundle, "bundle") if bundle.exists() else None)
+        )
+    return tuple(files)
 
 
 def add_trust(parser: Parser) -> None:
@@ -213,22 +238,56 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return left, right
 
 
-def profile_of(text: str) -> tuple[Variant | None, CheckProfile | None]:
-    """``--profile``: a shipped one by name, or a user's file; neither for auto."""
+def definitions_of(values: Namespace) -> tuple[Variant | None, Definitions]:
+    """``--profile`` where it names a shipped one, and what else the image is held against, files read."""
     from compliance.model.evidence import Variant
+    from controls.definitions import define
 
-    if text == "auto":
-        return None, None
-    if text in tuple(Variant):
-        return Variant(text), None
-    if not _is_path(text):
+    named = values.profile
+    variant = Variant(named) if named in tuple(Variant) else None
+    if variant is None and named != "auto" and not _is_path(named):
         raise UsageError(
-            f"no such profile: {text}", code="profile-unknown", hint="auto, runtime, dev, sdk, or the path of a file"
+            f"no such profile: {named}", code="profile-unknown", hint="auto, runtime, dev, sdk, or the path of a file"
         )
-    from controls.loader import check_catalog
-    from controls.profile import read_profile
+    return variant, define(
+        frameworks=tuple(_given(text, "framework") for text in values.framework or ()),
+        checks=own_checks(values),
+        profile=None if variant is not None or named == "auto" else given_file(named, "profile"),
+    )
 
-    return None, read_profile(text, read_file(Path(text), "profile"), check_catalog())
+
+def own_checks(values: Namespace) -> tuple[str | GivenFile, ...]:
+    """``--checks``, files read."""
+    return tuple(_given(text, "checks") for text in values.checks or ())
+
+
+def judging_options(values: Namespace, waivers: tuple[WaiverFile, ...]) -> Options:
+    """The options of a run that opens no image: trust, waivers and the run's single clock."""
+    from compliance.pipeline import Options
+
+    return Options(
+        trust=trust_of(values),
+        waivers=waivers,
+        now=datetime.now(UTC).replace(microsecond=0),
+        effective=values.effective_time or _source_date_epoch(),
+    )
+
+
+def _given(text: str, what: str) -> str | GivenFile:
+    """A file, or the name of something that is installed."""
+    return given_file(text, what) if _is_path(text) else text
+
+
+def given_file(text: str, what: str) -> GivenFile:
+    """A file that says what an image is held against. Raises UsageError."""
+    from controls.definitions import GivenFile
+
+    path = Path(text)
+
+    def beside(name: str, size_max: int) -> bytes:
+        return read_file(path.parent / name, "file", size_max)
+
+    return GivenFile(name=text, content=read_file(path, what), beside=beside)
 
 
 def _is_path(text: str) -> bool:

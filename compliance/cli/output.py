@@ -15,6 +15,7 @@ from compliance.errors import ComplianceError, UsageError
 if TYPE_CHECKING:
     from compliance.model.assessment import Assessment
     from compliance.model.image import Image
+    from reports.branding import Branding
     from reports.document import Document
 
 DEFAULT_WIDTH = 80
@@ -68,6 +69,7 @@ def render(
     color: bool,
     oscal_version: str | None = None,
     declarations: bool = False,
+    branding: Branding | None = None,
 ) -> bytes:
     """One output of an assessment; `declarations` puts its claims into CycloneDX JSON."""
     from compliance import pipeline
@@ -81,11 +83,18 @@ def render(
             return with_declarations(content, document)
         return content
     if target.format == "pdf":
-        return pipeline.evidence_files(assessment, None)["report.pdf"]
-    return render_document(target, document, color=color, oscal_version=oscal_version)
+        return pipeline.evidence_files(assessment, None, branding=branding)["report.pdf"]
+    return render_document(target, document, color=color, oscal_version=oscal_version, branding=branding)
 
 
-def render_document(target: Target, document: Document, *, color: bool, oscal_version: str | None = None) -> bytes:
+def render_document(
+    target: Target,
+    document: Document,
+    *,
+    color: bool,
+    oscal_version: str | None = None,
+    branding: Branding | None = None,
+) -> bytes:
     """One output of an assessment document."""
     from reports.exporter import FORMATS
 
@@ -94,7 +103,7 @@ def render_document(target: Target, document: Document, *, color: bool, oscal_ve
 
         return render_table(document, color=color, width=terminal_width()).encode()
     form = FORMATS[target.format]
-    return form.render(document, oscal_version if form.versions else None)
+    return form.render(document, oscal_version if form.versions else None, branding)
 
 
 def say_notices(image: Image, *, verbose: bool) -> None:

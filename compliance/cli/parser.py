@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +26,19 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", _Formatter)
         super().__init__(allow_abbrev=False, **settings)
         self._settable: dict[str, argparse.Action] = {}
+        self._shared: list[tuple[str, frozenset[str], Callable[[], frozenset[str]]]] = []
+
+    @property
+    def settable(self) -> frozenset[str]:
+        """The options that can also be set by the environment and a file, by their names in Python."""
+        return frozenset(self._settable)
+
+    def share_table(self, table: str, names: frozenset[str], known: Callable[[], frozenset[str]]) -> None:
+        """Take the options `names` also from `table` of the configuration, where the command's own has none of them.
+
+        Whatever else it holds has to be among `known`, so that a misspelt name is no silence.
+        """
+        self._shared.append((table, names, known))
 
     def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
         """As argparse's; a long option may be set from elsewhere too."""
@@ -38,7 +51,10 @@ class Parser(argparse.ArgumentParser):
         """Take defaults from file and environment, then parse."""
         given = list(args or ())
         if "config" in self._settable:
-            self._apply(_file_values(_config_path(given), self.prog.rpartition(" ")[2]), "hullmark.toml")
+            path = _config_path(given)
+            for table, names, known in self._shared:
+                self._apply(_shared_values(path, table, names, known), "hullmark.toml")
+            self._apply(_file_values(path, self.prog.rpartition(" ")[2]), "hullmark.toml")
         self._apply(
             {name: os.environ[PREFIX + name.upper()] for name in self._settable if PREFIX + name.upper() in os.environ},
             "environment",
@@ -95,6 +111,16 @@ def _file_values(path: Path | None, command: str) -> Mapping[str, object]:
     if not isinstance(table, dict):
         raise UsageError(f"[{command}] is not a table", code="config-invalid", where=str(path))
     return {name.replace("-", "_"): value for name, value in table.items()}
+
+
+def _shared_values(
+    path: Path | None, table: str, names: frozenset[str], known: Callable[[], frozenset[str]]
+) -> Mapping[str, object]:
+    values = _file_values(path, table)
+    for name in values.keys() - names:
+        if name not in known():
+            raise UsageError(f"no such option: {name}", code="config-invalid", where=f"{path}: [{table}]")
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _converted(action: argparse.Action, value: object, where: str) -> object:

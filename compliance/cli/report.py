@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from compliance.cli import options, output
+from compliance.cli import branding, options, output
 from compliance.cli.parser import Parser
 
 SUMMARY = "render an assessment.json in any format, without the image"
@@ -18,9 +18,12 @@ def arguments(parser: Parser) -> None:
     """The file and the outputs."""
     parser.add_argument("file", metavar="FILE", help="an assessment.json")
     options.add_output(
-        parser, "table, json, oscal-ar, oscal-ap, oscal-component, oscal-mapping, oscal-poam, csv, markdown, pdf"
+        parser,
+        "table, json, oscal-ar, oscal-ap, oscal-component, oscal-mapping, oscal-poam, csv, markdown, html, pdf, sarif, "
+        "junit",
     )
     options.add_oscal_version(parser)
+    branding.add_branding(parser)
 
 
 def run(values: Namespace) -> int:
@@ -31,8 +34,9 @@ def run(values: Namespace) -> int:
     targets = output.parse_targets(values.output, FORMATS, "table")
     output.demand_version(targets, values.oscal_version)
     shape = parse(options.read_file(Path(values.file), "assessment", ASSESSMENT_SIZE_MAX))
+    brand = branding.branding_of(values)
     color = output.use_color(values.color)
     for target in targets:
-        content = output.render_document(target, shape, color=color, oscal_version=values.oscal_version)
+        content = output.render_document(target, shape, color=color, oscal_version=values.oscal_version, branding=brand)
         output.write(target, content)
     return 0

@@ -82,9 +82,7 @@ def pdf_signer(
             where=f"key {key_id(key.public)}",
             hint="give the certificate that was issued for this very key",
         )
-    return PdfSigner(
-        key=key, certificates=(own[0], *(one for one in chain if one != own[0])), timestamps=timestamps
-    )
+    return PdfSigner(key=key, certificates=(own[0], *(one for one in chain if one != own[0])), timestamps=timestamps)
 
 
 def read_certificates(pem: bytes, where: str) -> tuple[x509.Certificate, ...]:
@@ -142,7 +140,7 @@ def _cms_signer(signer: PdfSigner) -> Any:
             return signature
 
     own, *others = _asn1(signer.certificates)
-    store = SimpleCertificateStore()
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple(others)
     mechanism = SignedDigestAlgorithm({"algorithm": signature_algorithm(key)})
     return CmsSigner(signing_cert=own, cert_registry=store, signature_mechanism=mechanism)

@@ -18,6 +18,10 @@ SBOM = "sbom.cdx.json"
 REPORT_PDF = "report.pdf"
 SIGNING_KEY = "attestations/signing-key.pub"
 REFERENCE_ATTESTATION = "attestations/reference.sigstore.json"
+"""Says the digest of every other file of a bundle."""
+REPORT_REFERENCE = "attestations/report-files.sigstore.json"
+"""Says those of the files that are embedded in report.pdf, in which it lies itself."""
+REFERENCES = (REFERENCE_ATTESTATION, REPORT_REFERENCE)
 ATTESTATION_SUFFIX = ".sigstore.json"
 
 SCHEMA_VERSION = "1"

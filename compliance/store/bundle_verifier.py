@@ -1,12 +1,11 @@
-"""Check an evidence bundle offline: files against its manifest, attestations against a key, one against the other."""
+"""Check an evidence bundle offline: files against its manifest, attestations against signers, one against the other."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from compliance.errors import ComplianceError, FormatError, StoreError, VerificationError
@@ -23,26 +22,80 @@ from compliance.formats.plain_text import plain_text
 from compliance.formats.public_key import PublicKey, key_id, load_public_key, signature_holds
 from compliance.formats.result_lists import overall_result, property_of, result_lists
 from compliance.formats.signed_json import JsonObject, read_object
-from compliance.formats.sigstore_bundle import read_bundle
+from compliance.formats.sigstore_bundle import Bundle, read_bundle
 from compliance.model.verification import Verdict
+from compliance.store.bundle_files import BundleFiles, MemoryFiles, folder_files
 from compliance.store.bundle_manifest import (
     ASSESSMENT,
     ATTESTATION_SUFFIX,
-    FILE_SIZE_MAX,
-    FILES_MAX,
     MANIFEST,
     MANIFEST_SIZE_MAX,
-    REFERENCE_ATTESTATION,
+    REFERENCES,
     REPORT_PDF,
     SBOM,
     SIGNING_KEY,
     BundleManifest,
+    is_bundle_path,
     read_manifest,
     render_manifest,
 )
 
-EmbeddedFiles = Callable[[bytes], Mapping[str, bytes]]
-"""Reads the files embedded in a PDF, by name."""
+_ATTESTATIONS = "attestations/"
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_DIGEST_BYTES = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """What a PDF report carries and shows: the embedded files by name, and its pages' text, piece by piece.
+
+    Without `text` its digests were not looked for.
+    """
+
+    files: Mapping[str, bytes] = field(repr=False)
+    text: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of checking a signature: verified, invalid or unchecked, by whom and why."""
+
+    verdict: Verdict
+    reason: str
+
+
+ReadReport = Callable[[bytes], ReportContent]
+"""Reads a PDF. Raises ComplianceError."""
+Prove = Callable[[bytes, str], Answer]
+"""Checks the signature of a Sigstore bundle about an image digest."""
+CheckReport = Callable[[bytes], Answer | None]
+"""Checks a PDF as a whole: its own signature, or that its pages are those that the data give. None: not to be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signers:
+    """Whose signatures are asked for.
+
+    `key` (PEM) is demanded. Without it the key that the bundle ships is taken, which proves that nothing changed
+    since that key signed, not who signed: anybody can make a bundle with a key of theirs. `prove` checks bundles
+    that were made with a certificate; all of them where it is `demanding`, as it knows who is demanded.
+    """
+
+    key: bytes | None = None
+    prove: Prove | None = field(default=None, repr=False)
+    demanding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportChecks:
+    """How report.pdf is looked into. Without `read` it is covered by its digest only. `others` by what they check."""
+
+    read: ReadReport | None = None
+    others: Mapping[str, CheckReport] = field(default_factory=dict)
+
+
+_ANY_SIGNER = Signers()
+_NO_REPORT = ReportChecks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +137,40 @@ class BundleReport:
 
 
 def verify_bundle(
-    directory: Path, *, key: bytes | None = None, embedded_files: EmbeddedFiles | None = None
+    source: Path | Mapping[str, bytes],
+    *,
+    signers: Signers = _ANY_SIGNER,
+    report: ReportChecks = _NO_REPORT,
 ) -> BundleReport:
-    """Check the bundle in `directory`, offline, without following any link.
-
-    `key` (PEM) is whose signature is demanded. Without it the key shipped in the bundle is taken, which proves
-    that nothing changed since that key signed, not who signed: anybody can make a bundle with a key of theirs.
-    `embedded_files` reads what report.pdf carries, to compare it with the files beside it; without it the PDF is
-    covered by its digest only.
+    """Check the bundle in a folder, or the files of one by path, offline, without following any link.
 
     Raises StoreError where there is no bundle, VerificationError or FormatError where it can't be read safely,
-    FormatError for a `key` that is none. All else that is wrong is a finding: ask `BundleReport.demand`.
+    FormatError for a key that is none. All else that is wrong is a finding: ask `BundleReport.demand`.
     """
-    return _checked(directory, key, embedded_files)[0]
+    return _checked(source, signers, report)[0]
+
+
+def verify_report(
+    content: bytes, read: ReadReport, *, signers: Signers = _ANY_SIGNER, others: Mapping[str, CheckReport]
+) -> BundleReport:
+    """Check a PDF report alone: what is embedded in it, and that its pages show the digests of that.
+
+    Raises like `verify_bundle`, and what `read` raises.
+    """
+    files = report_files(read(content))
+    check = _Check(MemoryFiles(files=files), _manifest_of(files), listed=False)
+    check.run(signers)
+    check.report(content, ReportChecks(read=read, others=others))
+    return check.answer
+
+
+def report_files(content: ReportContent) -> Mapping[str, bytes]:
+    """The embedded files of a report as those of a bundle. Raises StoreError where they can't be that."""
+    strange = sorted(name for name in content.files if not is_bundle_path(name))
+    if ASSESSMENT not in content.files or strange:
+        missing = f"{plain_text(strange[0], 100)} is embedded in it" if strange else f"no {ASSESSMENT} is in it"
+        raise StoreError(f"no evidence in the PDF: {missing}", code="bundle-missing", where=REPORT_PDF)
+    return content.files
 
 
 def read_bundle_files(directory: Path, subject: str) -> Mapping[str, bytes]:
@@ -106,7 +180,7 @@ def read_bundle_files(directory: Path, subject: str) -> Mapping[str, bytes]:
     signatures are checked with the key that the bundle brings along. Raises like `verify_bundle`, and
     VerificationError when anything does not hold or the bundle is about another image.
     """
-    report, files = _checked(directory, None, None)
+    report, files = _checked(directory, _ANY_SIGNER, _NO_REPORT)
     report.demand()
     if report.subject != subject:
         raise VerificationError(
@@ -118,48 +192,63 @@ def read_bundle_files(directory: Path, subject: str) -> Mapping[str, bytes]:
 
 
 def _checked(
-    directory: Path, key: bytes | None, embedded_files: EmbeddedFiles | None
+    source: Path | Mapping[str, bytes], signers: Signers, report: ReportChecks
 ) -> tuple[BundleReport, Mapping[str, bytes]]:
-    found = _regular_files(directory)
-    if MANIFEST not in found:
-        raise StoreError(f"no evidence bundle: there is no {MANIFEST}", code="bundle-missing", where=str(directory))
-    manifest = read_manifest(_read(directory, MANIFEST, MANIFEST_SIZE_MAX))
-    check = _Check(directory, manifest, found)
-    check.files()
-    check.assessment()
-    check.manifest()
-    public_key = check.signer(key)
-    check.attestations(public_key)
-    check.coverage()
-    check.report(embedded_files)
-    report = BundleReport(
-        subject=manifest.subject,
-        key_id=None if public_key is None else key_id(public_key),
-        findings=tuple(check.findings),
-    )
-    return report, check.content
+    files: BundleFiles = folder_files(source) if isinstance(source, Path) else MemoryFiles(files=source)
+    if MANIFEST not in files.paths:
+        where = str(source) if isinstance(source, Path) else None
+        raise StoreError(f"no evidence bundle: there is no {MANIFEST}", code="bundle-missing", where=where)
+    check = _Check(files, read_manifest(files.read(MANIFEST, MANIFEST_SIZE_MAX)))
+    check.run(signers)
+    if (content := check.content.get(REPORT_PDF)) is not None:
+        check.report(content, report)
+    return check.answer, check.content
+
+
+def _manifest_of(files: Mapping[str, bytes]) -> BundleManifest:
+    """The manifest that files without one would have."""
+    return read_manifest(render_manifest(files, read_object(files[ASSESSMENT], ASSESSMENT)))
 
 
 class _Check:
-    """One run over one bundle; collects findings."""
+    """One run over one bundle; collects findings. Without `listed` the manifest was made from the files just now."""
 
-    def __init__(self, directory: Path, manifest: BundleManifest, found: frozenset[str]) -> None:
+    def __init__(self, files: BundleFiles, manifest: BundleManifest, *, listed: bool = True) -> None:
         self.findings: list[Finding] = []
-        self._directory = directory
+        self._files = files
         self._manifest = manifest
-        self._found = found
+        self._listed = f"it is as {MANIFEST} says, but " if listed else ""
         self._content: dict[str, bytes] = {}  # of the files that agree with the manifest
         self._document: JsonObject | None = None
-        self._signed: dict[str, str] = {}  # path to sha256, as a verified reference attestation says
+        self._key: PublicKey | None = None
+        self._signed: dict[str, str] = {}  # path to sha256, as verified reference attestations say
+
+    def run(self, signers: Signers) -> None:
+        """All that is asked of the files but report.pdf."""
+        self.files()
+        self.assessment()
+        self.manifest()
+        self.signer(signers)
+        self.attestations(signers)
+        self.coverage()
+
+    @property
+    def answer(self) -> BundleReport:
+        """What was found."""
+        return BundleReport(
+            subject=self._manifest.subject,
+            key_id=None if self._key is None else key_id(self._key),
+            findings=tuple(self.findings),
+        )
 
     def files(self) -> None:
         """Every listed file is there with its size and digest, and no other is."""
         for line in self._manifest.files:
-            if line.path not in self._found:
+            if line.path not in self._files.paths:
                 self._wrong(line.path, "it is missing")
                 continue
             try:
-                content = _read(self._directory, line.path, line.size)
+                content = self._files.read(line.path, line.size)
             except ComplianceError as error:
                 self._wrong(line.path, error.message)
                 continue
@@ -168,7 +257,7 @@ class _Check:
                 continue
             self._content[line.path] = content
         listed = {line.path for line in self._manifest.files}
-        for path in sorted(self._found - listed - {MANIFEST}):
+        for path in sorted(self._files.paths - listed - {MANIFEST}):
             self._wrong(plain_text(path), f"{MANIFEST} does not list it")
 
     def assessment(self) -> None:
@@ -201,41 +290,41 @@ class _Check:
         if expected != self._manifest.content:
             self._wrong(MANIFEST, "it is not the manifest that these files give")
 
-    def signer(self, key: bytes | None) -> PublicKey | None:
+    def signer(self, signers: Signers) -> None:
         """The key to check with, and what that can prove."""
-        if key is not None:
-            public_key = load_public_key(key)
-            self._holds("signer", f"the given key {key_id(public_key)} is demanded")
-            return public_key
+        if signers.demanding:
+            return
+        if signers.key is not None:
+            self._key = load_public_key(signers.key)
+            self._holds("signer", f"the given key {key_id(self._key)} is demanded")
+            return
         shipped = self._content.get(SIGNING_KEY)
         if shipped is None:
-            self._unproved("signer", "no key was given, and the bundle ships none: no signature was checked")
-            return None
+            self._unproved("signer", "nobody was demanded, and the bundle ships no key: see each attestation")
+            return
         try:
-            public_key = load_public_key(shipped)
+            self._key = load_public_key(shipped)
         except FormatError as error:
             self._wrong(SIGNING_KEY, str(error))
-            return None
+            return
         self._unproved(
             "signer",
-            f"no key was given, so the one in the bundle ({key_id(public_key)}) was taken: that shows that nothing "
+            f"no key was given, so the one in the bundle ({key_id(self._key)}) was taken: that shows that nothing "
             "changed since it signed, not who signed",
         )
-        return public_key
 
-    def attestations(self, key: PublicKey | None) -> None:
-        """Each attestation is signed with `key`, is about the image, and agrees with the files beside it."""
+    def attestations(self, signers: Signers) -> None:
+        """Each attestation is signed, is about the image, and agrees with the files beside it."""
         paths = [path for path in sorted(self._content) if path.endswith(ATTESTATION_SUFFIX)]
         if not paths:
             self._unproved("attestations", "there are none: nobody signed this bundle")
         for path in paths:
-            if key is None:
-                self._unproved(path, "its signature was not checked: there is no key")
-                continue
             try:
-                self._holds(path, self._attestation(path, key))
+                answer = self._attestation(path, signers)
             except ComplianceError as error:
                 self._wrong(path, error.message if isinstance(error, VerificationError) else str(error))
+            else:
+                self.findings.append(Finding(what=path, verdict=answer.verdict, reason=answer.reason))
 
     def coverage(self) -> None:
         """Whether a signed reference covers each file; the manifest alone can be rewritten by anybody."""
@@ -243,7 +332,7 @@ class _Check:
             if path not in self._signed and path.endswith(ATTESTATION_SUFFIX):
                 continue  # it carries its own signature
             if path not in self._signed:
-                self._unproved(path, f"it is as {MANIFEST} says, but no verified reference attestation covers it")
+                self._unproved(path, f"{self._listed}no verified reference attestation covers it")
             elif hashlib.sha256(self._content[path]).hexdigest() == self._signed[path]:
                 self._holds(path, "its sha256 is signed")
             else:
@@ -252,21 +341,53 @@ class _Check:
             if path not in {finding.what for finding in self.wrong}:
                 self._wrong(path, "it was signed, and is missing")
 
-    def report(self, embedded_files: EmbeddedFiles | None) -> None:
-        """What report.pdf carries is what lies beside it."""
-        content = self._content.get(REPORT_PDF)
-        if content is None or embedded_files is None:
+    def report(self, content: bytes, checks: ReportChecks) -> None:
+        """What report.pdf carries is what lies beside it, its pages show its digests, and whatever else is asked."""
+        for what, check in checks.others.items():
+            try:
+                answer = check(content)
+            except ComplianceError as error:
+                answer = Answer(verdict=Verdict.INVALID, reason=str(error))
+            if answer is not None:
+                self.findings.append(Finding(what=what, verdict=answer.verdict, reason=answer.reason))
+        if checks.read is None:
             return
         try:
-            embedded = embedded_files(content)
+            read = checks.read(content)
         except ComplianceError as error:
             self._wrong(REPORT_PDF, str(error))
             return
-        for name in sorted(embedded):
-            if name in self._content and embedded[name] != self._content[name]:
+        for name in sorted(read.files):
+            own = self._content.get(name)
+            # Attestations are left aside: others may sign the same evidence again, and the report stays as it is.
+            if own is not None and read.files[name] != own and not name.startswith(_ATTESTATIONS):
                 self._wrong(REPORT_PDF, f"the {plain_text(name)} embedded in it is another than the one beside it")
                 return
-        self._holds(REPORT_PDF, f"the files embedded in it ({len(embedded)}) are those beside it")
+        self._holds(REPORT_PDF, f"the files embedded in it ({len(read.files)}) are those beside it")
+        self._printed(read)
+
+    def _printed(self, read: ReportContent) -> None:
+        """The digests on the pages are those of the data: each file's is there, and there is none but of the data."""
+        what = f"{REPORT_PDF}, pages"
+        shown = "".join("".join(read.text).split())
+        if not shown:
+            self._unproved(what, "no text could be read in them, so the digests on them were not compared")
+            return
+        for name in sorted(read.files):
+            if hashlib.sha256(read.files[name]).hexdigest() not in shown:
+                self._wrong(what, f"they do not show the sha256 of the {plain_text(name)} embedded in it")
+                return
+        if self._manifest.subject.partition(":")[2] not in shown:
+            self._wrong(what, f"they do not show the digest of the image that {ASSESSMENT} is about")
+            return
+        known = {hashlib.sha256(content).hexdigest() for content in read.files.values()}
+        for content in read.files.values():
+            known.update(digest.decode() for digest in _DIGEST_BYTES.findall(content))
+        printed = {digest for piece in read.text for digest in _DIGEST.findall(piece)}
+        if strange := sorted(printed - known):
+            self._wrong(what, f"they show a digest that the data embedded in it do not hold: {strange[0]}")
+            return
+        self._holds(what, f"the digests on them ({len(printed)} whole ones) are those of the data embedded in it")
 
     @property
     def content(self) -> Mapping[str, bytes]:
@@ -277,25 +398,54 @@ class _Check:
     def wrong(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.verdict is Verdict.INVALID)
 
-    def _attestation(self, path: str, key: PublicKey) -> str:
+    def _attestation(self, path: str, signers: Signers) -> Answer:
         """What one attestation says, after everything about it was checked. Raises ComplianceError."""
         bundle = read_bundle(self._content[path])
-        if not bundle.keyed or not isinstance(bundle.content, Envelope) or bundle.content.payload_type != IN_TOTO:
-            raise _mismatch("it is not an in-toto statement signed with a key")
-        if not signature_holds(key, bundle.content.signatures[0], bundle.content.signed):
-            raise _mismatch(f"its signature does not verify with key {key_id(key)}")
+        if not isinstance(bundle.content, Envelope) or bundle.content.payload_type != IN_TOTO:
+            raise _mismatch("it is not an in-toto statement")
+        proved = self._proved(path, bundle, signers)
+        if proved.verdict is Verdict.INVALID:
+            raise _mismatch(proved.reason)
         statement = read_statement(bundle.content.payload)
         if self._document is None:
             raise _mismatch(f"{ASSESSMENT} can't be compared with it")
         if self._manifest.subject not in statement.digests:
             raise _mismatch("it is about another image")
         compare = _COMPARISONS.get(statement.predicate_type)
+        kind = plain_text(statement.predicate_type, 200)
         if compare is None:
-            return f"signed: {plain_text(statement.predicate_type, 200)}; its content was not compared with a file"
+            said = f"{proved.reason}: {kind}; its content was not compared with a file"
+            return Answer(verdict=proved.verdict, reason=said)
         compare(statement, self._document, self._content)
-        if statement.predicate_type == REFERENCE and path == REFERENCE_ATTESTATION:
-            self._signed = _references(statement)
-        return f"signed, and it agrees: {statement.predicate_type}"
+        if statement.predicate_type == REFERENCE and path in REFERENCES and proved.verdict is Verdict.VERIFIED:
+            self._sign(_references(statement))
+        return Answer(verdict=proved.verdict, reason=f"{proved.reason}, and it agrees: {kind}")
+
+    def _proved(self, path: str, bundle: Bundle, signers: Signers) -> Answer:
+        """Who signed, by whatever there is to check it with."""
+        if bundle.keyed and not signers.demanding:
+            return self._proved_by_key(bundle)
+        if signers.key is not None:
+            return Answer(verdict=Verdict.INVALID, reason="it was made with a certificate, and a key is demanded")
+        if signers.prove is None:
+            reason = "its signature was not checked: it was made with a certificate"
+            return Answer(verdict=Verdict.UNCHECKED, reason=reason)
+        return signers.prove(self._content[path], self._manifest.subject)
+
+    def _proved_by_key(self, bundle: Bundle) -> Answer:
+        if self._key is None:
+            return Answer(verdict=Verdict.UNCHECKED, reason="its signature was not checked: there is no key")
+        assert isinstance(bundle.content, Envelope)  # noqa: S101
+        if not signature_holds(self._key, bundle.content.signatures[0], bundle.content.signed):
+            reason = f"its signature does not verify with key {key_id(self._key)}"
+            return Answer(verdict=Verdict.INVALID, reason=reason)
+        return Answer(verdict=Verdict.VERIFIED, reason="signed")
+
+    def _sign(self, references: Mapping[str, str]) -> None:
+        """Take over what a verified reference attestation says of files."""
+        for path, sha256 in references.items():
+            if self._signed.setdefault(path, sha256) != sha256:
+                raise _mismatch(f"another reference attestation says another sha256 of {plain_text(path)}")
 
     def _holds(self, what: str, reason: str) -> None:
         self.findings.append(Finding(what=what, verdict=Verdict.VERIFIED, reason=reason))
@@ -368,45 +518,3 @@ def _texts(value: JsonObject, key: str) -> list[str]:
 
 def _mismatch(message: str) -> VerificationError:
     return VerificationError(message, code="bundle-invalid")
-
-
-def _regular_files(directory: Path) -> frozenset[str]:
-    """The paths of all files below. Raises VerificationError for links and devices: they could lead anywhere."""
-    if directory.is_symlink() or not directory.is_dir():
-        raise StoreError("no evidence bundle: not a folder", code="bundle-missing", where=str(directory))
-    paths: set[str] = set()
-    folders = [""]
-    while folders:
-        folder = folders.pop()
-        with os.scandir(directory / folder) as entries:
-            for entry in entries:
-                path = f"{folder}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-                elif entry.is_file(follow_symlinks=False):
-                    paths.add(path)
-                else:
-                    raise VerificationError(
-                        "an evidence bundle holds plain files only", code="path-unsafe", where=plain_text(path)
-                    )
-                if len(paths) + len(folders) > 2 * FILES_MAX:
-                    raise VerificationError(f"more than {2 * FILES_MAX} files", code="limit-exceeded")
-    return frozenset(paths)
-
-
-def _read(directory: Path, path: str, size_max: int) -> bytes:
-    """The bytes of one file, at most one more than `size_max`; a link in its place is refused."""
-    try:
-        descriptor = os.open(directory / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise VerificationError(f"it can't be read: {error.strerror}", code="bundle-unreadable", where=path) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_SIZE_MAX:
-            raise VerificationError("it is too large, or no plain file", code="limit-exceeded", where=path)
-        try:
-            return file.read(size_max + 1)
-        except OSError as error:
-            raise VerificationError(
-                f"it can't be read: {error.strerror}", code="bundle-unreadable", where=path
-            ) from None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from compliance.errors import ComplianceError, StoreError
+from compliance.formats.plain_text import plain_text
 from compliance.formats.signed_json import read_object
 from compliance.store.bundle_manifest import (
     ASSESSMENT,
@@ -35,12 +36,28 @@ def write_bundle(directory: Path, files: Mapping[str, bytes], *, replace_own: bo
             raise StoreError("not a path inside an evidence bundle", code="path-unsafe", where=path)
     manifest = render_manifest(files, read_object(files[ASSESSMENT], ASSESSMENT))
     _check_replaceable(directory, replace_own=replace_own)
+    _write(directory, {**files, MANIFEST: manifest})
+
+
+def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write `files` of a bundle as they are, whatever they say, to a folder that is new or empty.
+
+    They appear all at once. Raises StoreError, also for a path that leads out of the folder.
+    """
+    for path in files:
+        if not is_bundle_path(path):
+            raise StoreError("not a path inside an evidence bundle", code="path-unsafe", where=plain_text(path))
+    _check_replaceable(directory, replace_own=False)
+    _write(directory, files)
+
+
+def _write(directory: Path, files: Mapping[str, bytes]) -> None:
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         # Beside its destination, so that both are on one file system and a rename is atomic.
         temporary = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".new", dir=directory.parent))
         try:
-            _write_files(temporary, {**files, MANIFEST: manifest})
+            _write_files(temporary, files)
             _put_in_place(temporary, directory)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from compliance.errors import FormatError, PolicyError
@@ -98,6 +98,14 @@ class TrustPolicy:
                 where=file,
                 hint="review it, and give it a later date under expires",
             )
+
+    def about(self, beginning: str) -> TrustPolicy:
+        """The policy with only those of its rules whose patterns begin so: rules for all images are not for files."""
+        rules = (
+            replace(rule, images=tuple(pattern for pattern in rule.images if pattern.startswith(beginning)))
+            for rule in self.rules
+        )
+        return replace(self, rules=tuple(rule for rule in rules if rule.images))
 
     def requirements_for(self, image: str) -> tuple[tuple[str, Requirement], ...]:
         """Every requirement on the image of that name, each with the pattern that named it."""

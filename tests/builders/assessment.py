@@ -113,7 +113,7 @@ SP_SIG = check("SP-SIG", "Image signature verifies for an expected identity", Tr
 SP_SECRET = check("SP-SECRET", "No secrets in layers, config, history or labels", Trait.SUPPLY, Severity.CRITICAL)
 
 
-_UNCOUNTED = {"SP-SIG": "not asked for; --key asks for it"}
+_UNCOUNTED = {"SP-SIG": "not asked for (by --key)"}
 
 
 def file_seen(path: str, summary: str, *, layer: int = 0, **more: object) -> Observation:
@@ -211,7 +211,11 @@ def results() -> tuple[CheckResult, ...]:
         check="IM-HEALTH",
         reason="The orchestrator probes over HTTP.",
         approver="security@example.org",
-        expires="2027-03-31",
+        created=datetime(2026, 9, 30, tzinfo=UTC),
+        expires=datetime(2027, 3, 31, tzinfo=UTC),
+        ticket="SEC-77",
+        images=("registry.example.org/team/**",),
+        file="waivers.yaml",
     )
     return tuple(
         CheckResult(

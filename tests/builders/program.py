@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+_Found = TypeVar("_Found")
+
 _HOW = {
+    "chromium": "apt-get install chromium",
     "docker-registry": "apt-get install docker-registry",
     "softhsm2-util": "apt-get install softhsm2",
     "crane": "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
@@ -17,6 +22,10 @@ _HOW = {
     "fulcio": "tools/interop-programs",
     "rekor-server-posix": "tools/interop-programs",
     "timestamp-server": "tools/interop-programs",
+    "sarif-multitool": "tools/report-validators",
+    "junit-jenkins.xsd": "tools/report-validators",
+    "junit-ant.xsd": "tools/report-validators",
+    "axe.min.js": "tools/report-validators",
 }
 
 
@@ -24,6 +33,16 @@ def program(name: str) -> str:
     """The path of a program, in ``HULLMARK_TEST_BIN`` or ``PATH``; a skip without it, a failure in CI."""
     path = os.environ.get("HULLMARK_TEST_BIN", "") + os.pathsep + os.environ.get("PATH", "")
     found = shutil.which(name, path=path)
+    return _demanded(found, name)
+
+
+def foreign_file(name: str) -> Path:
+    """A file of others' in ``HULLMARK_TEST_BIN``; a skip without it, a failure in CI."""
+    path = Path(os.environ.get("HULLMARK_TEST_BIN", "")) / name
+    return _demanded(path if path.is_file() else None, name)
+
+
+def _demanded(found: _Found | None, name: str) -> _Found:
     if found is None:
         reason = f"{name} is not installed: {_HOW[name]}"
         if os.environ.get("CI") == "true":

@@ -79,7 +79,7 @@
     if (target.closest("[hidden]")) reset();
     for (let place = target; place; place = place.parentElement) if (place.tagName === "DETAILS") place.open = true;
     target.scrollIntoView();
-    const focus = target.matches("details") ? target.querySelector("summary") : target;
+    const focus = (target.matches("details, section") && target.querySelector("summary, h1, h2")) || target;
     if (!focus.matches("summary, a, button, input, select, [tabindex]")) focus.tabIndex = -1;
     focus.focus({ preventScroll: true });
   };

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import tracemalloc
 import zlib
 
 import pytest
@@ -72,6 +73,44 @@ def test_a_bomb_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf_attachments, "SIZE_MAX", 1_000)
     with pytest.raises(LimitError, match="1000 bytes"):
         embedded_files(small_pdf([("a", b"0" * 600), ("b", b"0" * 600)]))
+
+
+def bomb(kind: str, size: int) -> bytes:
+    """A PDF of which a part that every reader has to unpack is `size` zeros."""
+    packed = zlib.compress(b"0 " * (size // 2), 9)
+    head = b"%PDF-1.7\n"
+    if kind == "ObjStm":
+        first = b"1 0 obj\n<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n" % len(packed)
+        body = first + packed + b"\nendstream\nendobj\n"
+        # The catalog, object 2, is the first object in object stream 1.
+        rows = b"".join((b"\0\0\0\0\0", b"\1" + (len(head)).to_bytes(3) + b"\0", b"\2\0\0\1\0", b"\1%b\0"))
+        start = len(head) + len(body)
+        rows = rows[:-3] + start.to_bytes(3) + b"\0"
+        table = b"3 0 obj\n<</Type/XRef/Size 4/W[1 3 1]/Root 2 0 R/Length %d>>stream\n" % len(rows) + rows
+    else:
+        body, start = b"", len(head)
+        table = b"3 0 obj\n<</Type/XRef/Size 4/W[1 3 1]/Root 2 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(packed)
+        table += packed
+    return head + body + table + b"\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % start
+
+
+@pytest.mark.parametrize("kind", ["ObjStm", "XRef"])
+def test_a_bomb_in_what_every_reader_unpacks_is_stopped(kind: str) -> None:
+    content = bomb(kind, 200 * 2**20)
+    assert len(content) < 300_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitError, match="unpacks to more"):
+            embedded_files(content)
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pdf_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_attachments, "PDF_SIZE_MAX", 10)
+    with pytest.raises(LimitError, match="more than 10 bytes"):
+        embedded_files(small_pdf([]))
 
 
 def test_too_many_files_are_refused() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from compliance.model.assessment import Assessment
-from reports import assessment_json, audit_page, table
+from reports import assessment_json, audit_signatures, table
 from reports import document as shape
 from tests.builders import others_reports as others
 from tests.builders.assessment import assessment
@@ -40,7 +40,7 @@ def test_hostile_names_and_texts_are_cleaned() -> None:
 def test_pages_call_it_unsigned(content: str) -> None:
     document = with_file(content, "clam.log")
     assert "file clam.log, unsigned: " in table.render(document)
-    groups = audit_page._signed(document)["signed"]
+    groups = audit_signatures.signatures(document)["signed"]
     assert isinstance(groups, list)
     rows = next(group["rows"] for group in groups if "nobody signed" in group["title"])
     assert [row["word"] for row in rows] == ["unsigned"]

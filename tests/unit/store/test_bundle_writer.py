@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compliance.errors import FormatError, StoreError
-from compliance.store.evidence_bundle import write_bundle
+from compliance.store.evidence_bundle import write_bundle, write_files
 from tests.builders.evidence_files import unsigned_files
 
 FILES = unsigned_files()
@@ -150,3 +150,29 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
         write_bundle(folder, {**FILES, "report.html": b"new"})
     assert snapshot(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
+
+
+def test_files_are_written_as_they_are_with_no_manifest_of_ours(tmp_path: Path) -> None:
+    files = {"manifest.json": b"whatever it says", "a/b.json": b"{}"}
+    (tmp_path / "to").mkdir()
+    write_files(tmp_path / "to", files)
+    assert snapshot(tmp_path / "to") == files
+    assert [path.name for path in tmp_path.iterdir()] == ["to"]
+
+
+def test_files_are_written_over_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_bytes(b"mine")
+    with pytest.raises(StoreError, match="there is something already"):
+        write_files(tmp_path, {"mine.txt": b"theirs"})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError):
+        write_files(tmp_path / "link", {"a": b""})
+    assert snapshot(tmp_path) == {"mine.txt": b"mine"}
+
+
+@pytest.mark.parametrize("path", ["../escape", "/etc/passwd", "a/../b", ".hidden", "a\nb", ""])
+def test_no_file_is_written_where_one_leads_out(tmp_path: Path, path: str) -> None:
+    with pytest.raises(StoreError, match="not a path inside"):
+        write_files(tmp_path / "to", {"good.json": b"{}", path: b""})
+    assert not list(tmp_path.iterdir())
