@@ -6,12 +6,13 @@ The only composition root: here, and nowhere else, do the engine, the control li
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.errors import PolicyError
 from compliance.formats.examine import Examines
 from compliance.ingest.layer_cache import LayerCache
 from compliance.ingest.layers import Reads
@@ -21,24 +22,28 @@ from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.evidence import Evidence, Profile, ProfileSource, SuppliedReport, Variant
 from compliance.model.image import Image, ImageConfig
-from compliance.model.outcome import Severity
+from compliance.model.outcome import Severity, Waiver
 from compliance.model.reference import ImageReference, Platform, Scheme
 from compliance.model.request import ContentRequest
 
 if TYPE_CHECKING:
+    from compliance.evaluate.waivers import WaivedImage
     from compliance.formats.sbom_document import SbomDocument
     from compliance.formats.secrets import SecretSearch
     from compliance.model.advice import CompatibilityAdvice
-    from compliance.model.assessment import Assessment, ToolInfo
+    from compliance.model.assessment import Assessment, DefinitionFile, ToolInfo
     from compliance.model.drift import Drift
     from compliance.model.verification import Verification
     from compliance.sign.image_attestations import Attached
     from compliance.sign.signer import Signer
     from compliance.verify.trust_policy import TrustPolicy
-    from controls.profile import CheckProfile
+    from controls.definitions import Definitions
+    from reports.branding import Branding
     from reports.document import Document
 
 TOOL = "hullmark"
+WAIVER_NAMES = "waivers/"
+"""What the names of waiver files begin with in a trust policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +66,27 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverFile:
+    """A waiver file as given; `bundle` is the Sigstore bundle beside it that signs it, None where there is none."""
+
+    name: str
+    content: bytes = field(repr=False)
+    bundle: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to assess. `now` is the run's single clock; `effective` replaces it in every output if given.
 
-    A `profile` of the user's takes the place of that of the `variant`. `baseline` is the reference of an image to
-    compare with, `approved_bases` references or digests of base images.
+    `definitions` are what the image is held against, the user's own among them: without any, the shipped `frameworks`
+    (None: all), and the profile of the variant. `waivers` are the user's files of accepted failures. `baseline` is the
+    reference of an image to compare with, `approved_bases` references or digests of base images.
     """
 
     platform: Platform | None = None
     variant: Variant | None = None
-    profile: CheckProfile | None = None
+    definitions: Definitions | None = None
+    waivers: tuple[WaiverFile, ...] = ()
     frameworks: tuple[str, ...] | None = None
     trust: Trust = Trust()
     fail_on: Severity = Severity.HIGH
@@ -114,39 +130,103 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
     """Everything about one image. Raises ComplianceError when the image can't be read or does not verify."""
     from compliance.evaluate.rollup import roll_up, summarise
     from compliance.evaluate.runner import run_checks
+    from compliance.evaluate.waivers import apply
     from compliance.model.assessment import Assessment
+    from compliance.verify.trust_policy import names
     from controls.asking import asked_for
-    from controls.loader import load_library
+    from controls.definitions import shipped_definitions
     from controls.profile import shipped_profile
-    from controls.registry import CHECKS
+    from controls.withheld import without_secrets
 
     _demand_current_policy(options)
-    library = load_library(options.frameworks)
-    requests = [request for check in CHECKS for request in check.requests]
+    definitions = options.definitions or shipped_definitions(options.frameworks)
+    waivers, waiver_files = read_waiver_files(options)
+    requests = [request for check in definitions.checks for request in check.requests]
     evidence = _with_policy(gather(reference, options, watcher, requests), options)
     if options.baseline is not None:
         from controls.drift import with_baseline
 
         evidence = with_baseline(evidence, gather(options.baseline, options, watcher, requests))
-    profile = options.profile or shipped_profile(evidence.profile.variant)
+    profile = definitions.profile or shipped_profile(evidence.profile.variant)
     evidence = replace(evidence, profile=replace(evidence.profile, name=profile.id, ages=profile.ages))
     asked = asked_for(evidence, baseline=options.baseline is not None)
-    checks = profile.weighed(CHECKS)
-    results = profile.marked(run_checks(checks, evidence), CHECKS, asked)
+    checks = profile.weighed(definitions.checks)
+    results = profile.marked(run_checks(checks, evidence), definitions.checks, asked)
+    results, uses = apply(waivers, results, waived_image(evidence.image), names, evidence.assessed_at)
     moment = options.effective or options.now
-    return Assessment(
+    assessment = Assessment(
         evidence=evidence,
         results=results,
-        controls=roll_up(library, results),
-        library=library,
-        tool=_tool(library.digest),
+        controls=roll_up(definitions.library, results),
+        library=definitions.library,
+        tool=_tool(definitions.library.digest),
         summary=summarise(
             results, options.fail_on, profile.counted(checks, asked), policy=evidence.verification.policy
         ),
         started=moment,
         finished=moment,
         effective=moment,
+        definitions=(*definitions.files, *waiver_files),
+        waivers=uses,
     )
+    return without_secrets(assessment)
+
+
+def read_waiver_files(options: Options) -> tuple[tuple[Waiver, ...], tuple[DefinitionFile, ...]]:
+    """The waivers of `options`, and their files with who signed them. Raises PolicyError, VerificationError."""
+    from hashlib import sha256
+
+    from compliance.evaluate.waiver_file import read_waivers
+    from compliance.model.assessment import DefinitionFile
+    from compliance.verify.trust_policy import pattern_mistake
+
+    found: dict[str, Waiver] = {}
+    files: list[DefinitionFile] = []
+    for file in options.waivers:
+        signer = waiver_signer(file, options)
+        for waiver in read_waivers(file.name, file.content, pattern_mistake, signer=signer):
+            if waiver.id in found:
+                raise PolicyError(
+                    f"the waiver {waiver.id!r} is also in {found[waiver.id].file}",
+                    code="waivers-invalid",
+                    where=file.name,
+                    hint="give each waiver its own id",
+                )
+            found[waiver.id] = waiver
+        digest = sha256(file.content).hexdigest()
+        files.append(DefinitionFile(role="waivers", name=file.name, sha256=digest, signer=signer))
+    return tuple(found.values()), tuple(files)
+
+
+def waiver_signer(file: WaiverFile, options: Options) -> str | None:
+    """Who signed the waiver file, of those whom `options.trust` names; None where nobody did whom it names.
+
+    A trust policy knows the file as ``waivers/NAME``, and one that has a rule for it demands what the rule says.
+    Raises VerificationError for a bundle that does not verify for the signer named, or a rule that is not held.
+    """
+    from compliance.verify.file_signature import file_image, signer_in
+
+    image = file_image(file.name, file.content, file.bundle)
+    trust = options.trust
+    if trust.policy is not None:
+        name = f"{WAIVER_NAMES}{Path(file.name).name}"
+        policy = trust.policy.about(WAIVER_NAMES)
+        if not policy.requirements_for(name):
+            return None
+        verification = _verify_by_policy(image, policy, options, layers_read=False, name=name)
+    elif file.bundle is None:
+        return None
+    else:
+        verification = verify(image, options)
+    return signer_in(verification, file.name)
+
+
+def waived_image(image: Image) -> WaivedImage:
+    """What waivers have to be about to be about `image`: as trust policies name it, or one of its digests."""
+    from compliance.evaluate.waivers import WaivedImage
+
+    digests = {image.digest, image.index_digest, image.config_digest} - {None}
+    return WaivedImage(name=policy_name(image.reference), digests=frozenset(str(digest) for digest in digests))
 
 
 def _with_policy(evidence: Evidence, options: Options) -> Evidence:
@@ -241,8 +321,9 @@ def gather(
     watcher.stage(Stage(name="verifying signatures"))
     verification = verify(image, options, layers_read=True)
     watcher.stage(Stage(name="checking"))
-    variant = options.profile.variant if options.profile is not None else options.variant
-    said_by = ProfileSource.FLAG if options.profile is None else ProfileSource.FILE
+    own = options.definitions.profile if options.definitions is not None else None
+    variant = options.variant if own is None else own.variant
+    said_by = ProfileSource.FLAG if own is None else ProfileSource.FILE
     return Evidence(
         image=image,
         filesystem=tree,
@@ -308,14 +389,16 @@ def verify(image: Image, options: Options, *, layers_read: bool = False) -> Veri
     )
 
 
-def _verify_by_policy(image: Image, policy: TrustPolicy, options: Options, *, layers_read: bool) -> Verification:
+def _verify_by_policy(
+    image: Image, policy: TrustPolicy, options: Options, *, layers_read: bool, name: str | None = None
+) -> Verification:
     from compliance.verify.trusted_root import embedded_trusted_root
     from compliance.verify.verifier import verify_by_policy
 
     _demand_current_policy(options)
     return verify_by_policy(
         image,
-        policy_name(image.reference),
+        name or policy_name(image.reference),
         policy,
         public_root=embedded_trusted_root(),
         layers_read=layers_read,
@@ -428,18 +511,45 @@ def _literal(path: str) -> str:
     return "".join(f"[{char}]" if char in "*?[{" else char for char in path)
 
 
-def report_pdf(document: Document, files: Mapping[str, bytes]) -> bytes:
-    """The PDF of `document`, with `files` embedded."""
+def report_pdf(document: Document, files: Mapping[str, bytes], *, branding: Branding | None = None) -> bytes:
+    """The PDF of `document`, with `files` embedded, not signed."""
+    from reports.branding import NO_BRANDING
     from reports.pdf import render
 
-    return render(document, attachments=files)
+    return render(document, attachments=files, branding=branding or NO_BRANDING)
 
 
-def evidence_files(assessment: Assessment, signer: Signer | None) -> Mapping[str, bytes]:
-    """The files of an evidence bundle by path, without its manifest.
+SignsPdf = Callable[[bytes], bytes]
+"""Gives a PDF a signature. Raises SigningError."""
+
+
+def signed_pdf(content: bytes, sign: SignsPdf) -> bytes:
+    """The PDF with a signature, which was read back and checked. Raises SigningError."""
+    from compliance.errors import SigningError, VerificationError
+    from reports.pdf_signature import read_signature
+
+    signed = sign(content)
+    try:
+        found = read_signature(signed)
+    except VerificationError as error:
+        raise SigningError(f"the signature in the PDF does not verify: {error}", code="pdf-signing-failed") from error
+    if found is None:
+        raise SigningError("the signature in the PDF can't be found again", code="pdf-signing-failed")
+    return signed
+
+
+def evidence_files(
+    assessment: Assessment,
+    signer: Signer | None,
+    *,
+    branding: Branding | None = None,
+    sign_pdf: SignsPdf | None = None,
+) -> Mapping[str, bytes]:
+    """The files of an evidence bundle by path, without its manifest; the reports bear the `branding`.
 
     The PDF carries the machine-readable files inside it. With a `signer` there are attestations about the image
-    digest: its SBOM, all check results, those that passed as properties, and the digests of every other file.
+    digest: its SBOM, all check results, those that passed as properties, and the digests of every other file. One
+    with the digests of what the PDF carries lies in the PDF too, so that it can be verified alone.
     """
     from reports.assessment_json import document
     from reports.exporter import FORMATS
@@ -452,20 +562,31 @@ def evidence_files(assessment: Assessment, signer: Signer | None) -> Mapping[str
     }
     for name in ("oscal-ar", "oscal-ap", "csv"):
         files[FORMATS[name].file_name] = FORMATS[name].render(shape)
-    files[FORMATS["pdf"].file_name] = report_pdf(shape, files)
+    image = assessment.evidence.image
     if signer is not None:
-        files.update(_attestations(shape, files, signer, assessment.evidence.image))
+        files.update(_report_reference(shape, files, signer, image))
+    report = report_pdf(shape, files, branding=branding)
+    files[FORMATS["pdf"].file_name] = report if sign_pdf is None else signed_pdf(report, sign_pdf)
+    files[FORMATS["html"].file_name] = FORMATS["html"].render(shape, branding=branding)
+    if signer is not None:
+        files.update(_attestations(shape, files, signer, image))
     return files
 
 
 def write_evidence(
-    directory: Path, assessment: Assessment, signer: Signer | None, watcher: Watcher | None = None
+    directory: Path,
+    assessment: Assessment,
+    signer: Signer | None,
+    watcher: Watcher | None = None,
+    *,
+    branding: Branding | None = None,
+    sign_pdf: SignsPdf | None = None,
 ) -> None:
-    """Write the evidence bundle; the folder appears whole or not at all. Raises StoreError."""
+    """Write the evidence bundle; the folder appears whole or not at all. Raises StoreError, SigningError."""
     from compliance.store.evidence_bundle import write_bundle
 
     (watcher or Watcher()).stage(Stage(name="writing evidence"))
-    write_bundle(directory, evidence_files(assessment, signer))
+    write_bundle(directory, evidence_files(assessment, signer, branding=branding, sign_pdf=sign_pdf))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -561,12 +682,12 @@ def _evidence_to_attest(
     if wanted.evidence is None:
         assessment = assess(reference, options, watcher)
         image = assessment.evidence.image
-        files = dict(evidence_files(assessment, None))
+        files = dict(evidence_files(assessment, signer))
     else:
         image = open_image(reference, options)
         files = dict(read_bundle_files(wanted.evidence, image.digest))
     signed = {path: content for path, content in files.items() if path.startswith("attestations/")}
-    if signer is not None or not signed:
+    if not signed or (signer is not None and wanted.evidence is not None):
         from reports.assessment_json import parse
 
         unsigned = {path: content for path, content in files.items() if path not in signed}
@@ -621,19 +742,42 @@ def _attestations(
     A good signature that lies with the image or is in `also` is taken again.
     """
     from compliance.sign.image_attestations import sign_once
-    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REFERENCE_ATTESTATION, SIGNING_KEY, describe
+    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REFERENCE_ATTESTATION, SIGNING_KEY
     from reports import attestation
 
     key = {} if signer.public_pem is None else {SIGNING_KEY: signer.public_pem}
-    described = (describe(path, content) for path, content in {**files, **key}.items())
-    referenced = [
-        attestation.ReferencedFile(path=file.path, sha256=file.sha256, media_type=file.media_type) for file in described
-    ]
     statements = {
         f"attestations/sbom{ATTESTATION_SUFFIX}": attestation.sbom_statement(document, files["sbom.cdx.json"]),
         f"attestations/test-result{ATTESTATION_SUFFIX}": attestation.results_statement(document),
         f"attestations/svr{ATTESTATION_SUFFIX}": attestation.verification_result_statement(document),
-        REFERENCE_ATTESTATION: attestation.reference_statement(document, referenced),
+        REFERENCE_ATTESTATION: _reference(document, {**files, **key}),
     }
     bundles = sign_once(statements.values(), signer, image, also)
     return {**key, **dict(zip(statements, bundles, strict=True))}
+
+
+def _report_reference(
+    document: Document, files: Mapping[str, bytes], signer: Signer, image: Image
+) -> Mapping[str, bytes]:
+    """The signing key, if there is one, and a bundle with the digests of `files`, which the report carries."""
+    from compliance.sign.image_attestations import sign_once
+    from compliance.store.bundle_manifest import REPORT_REFERENCE, SIGNING_KEY
+
+    key = {} if signer.public_pem is None else {SIGNING_KEY: signer.public_pem}
+    (bundle,) = sign_once((_reference(document, {**files, **key}),), signer, image)
+    return {**key, REPORT_REFERENCE: bundle}
+
+
+def _reference(document: Document, files: Mapping[str, bytes]) -> bytes:
+    """The statement with the digest of each file."""
+    from compliance.store.bundle_manifest import describe
+    from reports import attestation
+
+    described = (describe(path, content) for path, content in files.items())
+    return attestation.reference_statement(
+        document,
+        [
+            attestation.ReferencedFile(path=file.path, sha256=file.sha256, media_type=file.media_type)
+            for file in described
+        ],
+    )

@@ -116,14 +116,18 @@ class Section:
         """True or false."""
         value = self._value(key)
         if not isinstance(value, bool):
-            raise self.error(f"must be true or false, not {_shown(value)}", key)
+            raise self.error(
+                f"must be true or false, not {_shown(value)}", key, hint="write true or false, without quotes"
+            )
         return value
 
     def number(self, key: str, least: int, most: int) -> int:
         """A whole number from `least` to `most`."""
         value = self._value(key)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise self.error(f"must be a whole number from {least} to {most}, not {_shown(value)}", key)
+            raise self.error(
+                f"must be a whole number from {least} to {most}, not {_shown(value)}", key, hint="write a number within"
+            )
         return value
 
     def moment(self, key: str) -> datetime:
@@ -161,7 +165,7 @@ class Section:
             return (self.text(key),)
         found = self.texts(key)
         if not found:
-            raise self.error("must not be empty", key)
+            raise self.error("must not be empty", key, hint="add at least one")
         return found
 
     def section(self, key: str) -> Section:
@@ -172,7 +176,7 @@ class Section:
         """A list of mappings that is not empty."""
         items = self._items(key)
         if not items:
-            raise self.error("must not be empty", key)
+            raise self.error("must not be empty", key, hint="add at least one")
         return tuple(self._section(f"{key}[{index}]", item) for index, item in enumerate(items))
 
     def named_sections(self, key: str) -> Mapping[str, Section]:
@@ -185,13 +189,13 @@ class Section:
 
     def _section(self, key: str, item: object) -> Section:
         if not isinstance(item, dict):
-            raise self.error(f"must be a mapping, not {_shown(item)}", key)
+            raise self.error(f"must be a mapping, not {_shown(item)}", key, hint="write lines of the form KEY: VALUE")
         return replace(self, path=f"{self.path}.{key}" if self.path else key, values=item)
 
     def _items(self, key: str) -> list[object]:
         value = self._value(key)
         if not isinstance(value, list):
-            raise self.error(f"must be a list, not {_shown(value)}", key)
+            raise self.error(f"must be a list, not {_shown(value)}", key, hint="write each item behind a dash")
         return value
 
     def _value(self, key: str) -> object:
@@ -221,9 +225,12 @@ def read_section(file: str, content: bytes, code: str = "library-invalid") -> Se
         mark = getattr(error, "problem_mark", None)
         where = f"{file}, line {mark.line + 1}" if mark else file
         problem = getattr(error, "problem", None) or str(error)
-        raise PolicyError(f"not readable as YAML: {problem}", code=code, where=where) from error
+        hint = getattr(error, "note", None) or "check quotes, brackets and indentation before that place"
+        raise PolicyError(f"not readable as YAML: {problem}", code=code, where=where, hint=hint) from error
     if not isinstance(values, dict):
-        raise PolicyError(f"must be a mapping, not {type(values).__name__}", code=code, where=file)
+        raise PolicyError(
+            f"must be a mapping, not {type(values).__name__}", code=code, where=file, hint="begin with schema: 1"
+        )
     return Section(file=file, path="", values=values, code=code)
 
 
@@ -272,7 +279,7 @@ def _mapping(event: Any, events: Iterator[Any], depth: int) -> _Mapping:
         if not isinstance(key, str):
             raise _refusal(f"a key that is no text: {_shown(key)}", item)
         if key in mapping:
-            raise _refusal(f"duplicate key {key!r}", item)
+            raise _refusal(f"duplicate key {key!r}", item, "keep one of the two")
         mapping.lines[key] = item.start_mark.line + 1
         mapping[key] = _build(next(events), events, depth + 1)
     return mapping
@@ -305,10 +312,10 @@ def _constructor() -> Any:
     return yaml.constructor.SafeConstructor()
 
 
-def _refusal(problem: str, event: Any) -> Exception:
+def _refusal(problem: str, event: Any, mend: str = "write it plainly") -> Exception:
     import yaml
 
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark, note=mend)
 
 
 def _at(key: str, index: int, items: list[object]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from compliance.errors import ExitCode
 from compliance.model.control import Control, ControlLibrary, ControlStatus, Framework
 from compliance.model.evidence import Evidence
-from compliance.model.outcome import CheckResult, OutcomeWord, Severity
+from compliance.model.outcome import CheckResult, OutcomeWord, Severity, Waiver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,41 @@ class ToolInfo:
     name: str
     version: str
     controls_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefinitionFile:
+    """A file of the user's that said what the image is held against; `sha256` (hex) is that of its bytes.
+
+    `role` is profile, framework, overlay, oscal (beside a framework), checks, plugin or waivers; `signer` who signed
+    it, verified, None for nobody.
+    """
+
+    role: str
+    name: str
+    sha256: str
+    signer: str | None = None
+
+
+class WaiverState(StrEnum):
+    """What became of a waiver in one assessment. Only an applied one accepts anything."""
+
+    APPLIED = "applied"
+    SURPLUS = "surplus"  # another covers the failure already
+    NOT_ALL = "not-all"  # the check failed at other paths too
+    NO_FAILURE = "no-failure"
+    NO_CHECK = "no-check"
+    EXPIRED = "expired"
+    NOT_YET = "not-yet"
+    OTHER_IMAGE = "other-image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaiverUse:
+    """A waiver and what became of it."""
+
+    waiver: Waiver
+    state: WaiverState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +80,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One run on one image. All times are the run's single clock, so that equal inputs give equal bytes."""
+    """One run on one image. All times are the run's single clock, so that equal inputs give equal bytes.
+
+    `definitions` are the files of the user's by which it was made, besides the library; `waivers` are all those given.
+    """
 
     evidence: Evidence
     results: tuple[CheckResult, ...]
@@ -55,3 +94,5 @@ class Assessment:
     started: datetime
     finished: datetime
     effective: datetime
+    definitions: tuple[DefinitionFile, ...] = ()
+    waivers: tuple[WaiverUse, ...] = ()

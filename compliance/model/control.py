@@ -42,7 +42,8 @@ class Control:
     `id` is the machine id (OSCAL's for SP 800-53: ``cm-7.2``), `label` the printed one (``CM-7(2)``);
     `verbatim` whether the title is the framework's own words (else our short paraphrase); `source` where id
     and title were confirmed; `confirmed` false where they could not be; `baselines` the SP 800-53B baselines
-    (low, moderate, high), None for other frameworks.
+    (low, moderate, high), None for other frameworks. `asks` is what it asks as far as an image is concerned, in one
+    sentence; empty where nobody wrote it down.
     """
 
     id: str
@@ -53,11 +54,15 @@ class Control:
     source: str
     checks: tuple[MappedCheck, ...]
     baselines: tuple[str, ...] | None = None
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
-    """A published set of controls as far as image checks bear on it. `caveats` are printed with its results."""
+    """A published set of controls as far as image checks bear on it. `caveats` are printed with its results.
+
+    `given_by` is the user's file that it comes from, None for a shipped one that no overlay changed.
+    """
 
     id: str
     name: str
@@ -65,6 +70,7 @@ class Framework:
     source: str
     controls: tuple[Control, ...]
     caveats: tuple[str, ...] = ()
+    given_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

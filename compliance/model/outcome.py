@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -177,13 +178,25 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiver:
-    """An accepted exception to one check. The failure it covers stays visible."""
+    """An accepted exception to one check. The failure it covers stays visible.
+
+    It is about images by `digest`, by patterns of their names (`images`), or by both; with `paths`, globs without a
+    leading slash, it accepts findings at these only. It holds from `created` until `expires`; None: without an end.
+    `file` is where it is written, `signer` who signed that, verified; None for nobody.
+    """
 
     id: str
     check: str
     reason: str
     approver: str
-    expires: str | None = None
+    created: datetime
+    expires: datetime | None = None
+    ticket: str | None = None
+    images: tuple[str, ...] = ()
+    digest: str | None = None
+    paths: tuple[str, ...] = ()
+    file: str = ""
+    signer: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
