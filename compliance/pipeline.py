@@ -622,6 +622,7 @@ def attest(
     already is not attached again, so an interrupted run is completed by another. Raises ComplianceError.
     """
     from compliance.sign.image_attestations import sign_once
+    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE
 
     watcher = watcher or Watcher()
     if wanted.upload:
@@ -633,7 +634,10 @@ def attest(
         files: dict[str, bytes] = {}
     else:
         image, files = _evidence_to_attest(reference, options, signer, wanted, watcher)
-        bundles = [content for path, content in files.items() if path.endswith(".sigstore.json")]
+        # What the report carries is covered by the other reference too; by itself it would only be one more to read.
+        bundles = [
+            content for path, content in files.items() if path.endswith(ATTESTATION_SUFFIX) and path != REPORT_REFERENCE
+        ]
     if not wanted.upload:
         return Attestations(image=image, bundles=tuple(bundles))
     watcher.stage(Stage(name="attaching"))

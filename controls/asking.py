@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from compliance.errors import FormatError
 from compliance.formats.benchmark_result import DHI_STIG, BenchmarkScan
 from compliance.formats.malware_scan import SCOUT_VIRUS, MalwareScan
 from compliance.formats.predicates import Said
-from compliance.formats.scan_file import read_scan_file
 from compliance.formats.suite_result import SCOUT_TESTS, TEST_RESULT, SuiteResult
 from compliance.formats.vex import OPENVEX, VexDocument
 from compliance.formats.vulnerability_scan import VulnerabilityScan
@@ -22,6 +20,7 @@ from compliance.model.evidence import Evidence
 from compliance.model.verification import SIGNATURE, Demand
 from controls.checks.sp_vuln import SCANS
 from controls.statements import PROVENANCE, SBOM
+from controls.testimony import read_report
 
 _BY_KIND: Final[tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = (
     (PROVENANCE, ("SP-PROV",)),
@@ -72,10 +71,8 @@ def _asked(evidence: Evidence, baseline: bool) -> Iterator[str]:
         yield "SP-BASE"
     yield from _by_demand(evidence.verification.demand)
     for report in evidence.supplied:
-        try:
-            said = read_scan_file(report.content).said
-        except FormatError:
-            continue
+        read = read_report(report)
+        said = read.said if read is not None else ()
         yield from (check for kind, check in _BY_REPORT if any(isinstance(one, kind) for one in said))
 
 

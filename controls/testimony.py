@@ -187,7 +187,7 @@ def _hear_file(
     aside: list[Observation],
 ) -> None:
     """One file of the user's: heard where it holds the `kind` and does not name another image."""
-    read = _read(report)
+    read = read_report(report)
     if read is None:
         return  # told of once, where the files are listed
     said = [one for one in read.said if isinstance(one, kind) and counts(one)]
@@ -217,7 +217,7 @@ def _hear_file(
 
 
 @lru_cache(maxsize=4)
-def _read(report: SuppliedReport) -> ScanFile | None:
+def read_report(report: SuppliedReport) -> ScanFile | None:
     """The report; None for what is none. Kept, as several checks look at the same few files."""
     try:
         return read_scan_file(report.content)

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
-from compliance.formats.globs import PathMatcher
+from compliance.formats.globs import PathMatcher, PathTable
 from compliance.model.evidence import Evidence
-from compliance.model.filesystem import FileEntry, display_path
+from compliance.model.filesystem import FileEntry, FileTree, display_path
 from compliance.model.outcome import Observation, ObservationKind
-from controls.knowledge import PathSort
+from controls.knowledge import PathSort, path_sorts
 from controls.observe import count
 
 FOLDERS_MAX = 200
+KINDS = ("caches", "debug-symbols", "development-residue", "docs")
+"""The files of knowledge whose sorts are told apart at once: four checks ask, the paths are walked once."""
 
 
 def sums_of(evidence: Evidence, sorts: tuple[PathSort, ...]) -> tuple[Observation, ...]:
     """Regular files of those sorts that are not empty, a file counting for the first sort only."""
-    matchers = [(sort, PathMatcher(sort.globs), PathMatcher(sort.exempt)) for sort in sorts]
-    anything = PathMatcher([glob for sort in sorts for glob in sort.globs])
-    found: dict[PathSort, list[FileEntry]] = {sort: [] for sort in sorts}
-    for entry in evidence.filesystem.regular():
-        if not entry.size or not anything.matches(entry.path):
-            continue
-        for sort, wanted, exempt in matchers:
-            if wanted.matches(entry.path) and not exempt.matches(entry.path):
-                found[sort].append(entry)
-                break
+    tree = evidence.filesystem
+    if tree not in _known:
+        _known[tree] = _files_of(tree, tuple(path_sorts(name) for name in KINDS))
+    found = _known[tree] if all(sort in _known[tree] for sort in sorts) else _files_of(tree, (sorts,))
     out: list[Observation] = []
-    for sort, entries in found.items():
-        out.extend(folder_sums(evidence, entries, sort.what, depth=sort.depth))
+    for sort in sorts:
+        out.extend(folder_sums(evidence, found[sort], sort.what, depth=sort.depth))
     return tuple(out)
+
+
+def _files_of(tree: FileTree, kinds: tuple[tuple[PathSort, ...], ...]) -> dict[PathSort, list[FileEntry]]:
+    """The files of each sort in one pass over the tree; of the sorts of one kind a file is of the first that fits."""
+    table = PathTable(((number, sort), sort.globs) for number, sorts in enumerate(kinds) for sort in sorts)
+    exempt = {sort: PathMatcher(sort.exempt) for sorts in kinds for sort in sorts if sort.exempt}
+    found: dict[PathSort, list[FileEntry]] = {sort: [] for sorts in kinds for sort in sorts}
+    for entry in tree.regular():
+        if not entry.size:
+            continue
+        done = -1
+        for number, sort in table.owners(entry.path):
+            if number != done and not (sort in exempt and exempt[sort].matches(entry.path)):
+                found[sort].append(entry)
+                done = number
+    return found
+
+
+_known: WeakKeyDictionary[FileTree, dict[PathSort, list[FileEntry]]] = WeakKeyDictionary()
 
 
 def folder_sums(

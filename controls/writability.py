@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from compliance.model.filesystem import FileEntry, FileKind, FileTree
 from controls.accounts import Identity
@@ -36,7 +37,12 @@ _CODE_FOLDERS = re.compile(r"(?:^|/)(?:site-packages|dist-packages|node_modules)
 
 def inside(path: str, folders: tuple[str, ...]) -> bool:
     """Whether `path` is one of `folders` or below one."""
-    return any(path == folder or path.startswith(folder + "/") for folder in folders)
+    return path.startswith(_beginnings(folders)) or path in folders
+
+
+@lru_cache(maxsize=64)
+def _beginnings(folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{folder}/" for folder in folders)
 
 
 def is_code(entry: FileEntry) -> bool:

@@ -79,15 +79,14 @@ def bar(value: int, most: int, title: str, *, width: float = 150, height: float 
 def stacked_bar(values: Sequence[int], title: str, *, width: float, height: float = 16) -> Markup:
     """One bar of parts, two shades in turn, divided as `values` are."""
     total = sum(values) or 1
-    shapes = []
+    shades: tuple[list[str], list[str]] = ([], [])
     place = 0.0
     for number, value in enumerate(values):
         length = width * value / total
-        color = BLUE if number % 2 == 0 else GREY
-        shapes.append(
-            _path(f"M{place:.2f} 0h{max(length - 0.6, 0.4):.2f}v{height}h-{max(length - 0.6, 0.4):.2f}z", fill=color)
-        )
+        shown = max(length - 0.6, 0.4)
+        shades[number % 2].append(f"M{place:.2f} 0h{shown:.2f}v{height}h-{shown:.2f}z")
         place += length
+    shapes = [_path("".join(parts), fill=color) for parts, color in zip(shades, (BLUE, GREY), strict=True)]
     return _svg(width, height, title, shapes)
 
 

@@ -212,11 +212,12 @@ def _common_summary(observations: Sequence[Observation]) -> str | None:
 def _evidence(item: Observation, layers: Mapping[str, int], alike: bool) -> View:
     value = item["value"]
     names = [name for name in item["names"] if name != item["path"]]
-    path, summary = item["path"] or "", stopped(shortened(item["summary"], 400))
-    begins = bool(path) and summary.startswith(f"{path} ")
+    path, summary = item["path"] or "", item["summary"]
+    if path and summary.startswith(f"{path} "):
+        summary = summary.removeprefix(path).strip()
     return {
         "path": shortened(path),
-        "summary": None if alike else summary.removeprefix(path).strip() if begins else summary,
+        "summary": None if alike else stopped(shortened(summary, 400)),
         "value": shortened(value, 160) if value and value not in item["summary"] else None,
         "names": ", ".join(shortened(name, 160) for name in names[:_NAMES_MAX]),
         "more_names": len(names) - _NAMES_MAX,

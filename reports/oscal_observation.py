@@ -73,8 +73,10 @@ def risk(check: Check, names: Names) -> Json:
 def accepted(waiver: Waiver) -> str:
     """Who accepted a failure, until when and why."""
     until = f" until {waiver['expires']}" if waiver["expires"] else ""
+    ticket = f", ticket {markdown(waiver['ticket'])}" if waiver["ticket"] else ""
+    signed = f"signed by {markdown(waiver['signer'])}" if waiver["signer"] else "in a file that nobody signed"
     return (
-        f"Waiver {markdown(waiver['id'])}, approved by {markdown(waiver['approver'])}{until}: "
+        f"Waiver {markdown(waiver['id'])} ({signed}), approved by {markdown(waiver['approver'])}{until}{ticket}: "
         f"{markdown(waiver['reason'])}"
     )
 

@@ -65,6 +65,7 @@ def _read(reader: Any, content: bytes) -> PdfSignature | None:
     (signature,) = found
     try:
         _demand_canonical(signature, content)
+        _demand_unchanged(signature, content)
         status = _status(signature)
     except VerificationError:
         raise
@@ -86,30 +87,108 @@ def _read(reader: Any, content: bytes) -> PdfSignature | None:
 
 def _demand_canonical(signature: Any, content: bytes) -> None:
     """What the signature does not cover is the gap for it, and the gap is written in one way only."""
-    from asn1crypto import cms
-
     start, before, after, rest = (int(number) for number in signature.byte_range)
     if start != 0 or not 0 < before < after or after + rest != len(content):
         raise _invalid("its signature does not cover the whole file")
     gap = content[before:after]
-    message = cms.ContentInfo.load(signature.pkcs7_content)
-    container = message.dump(force=False)
+    container = _first(bytes(signature.pkcs7_content))
     room = (len(gap) - 2) // 2
-    written = b"<" + container.hex().upper().encode() + b"00" * (room - len(container)) + b">"
-    if gap != written:
+    if gap != b"<" + container.hex().upper().encode() + b"00" * (room - len(container)) + b">":
         raise _invalid("the place of its signature holds something else too")
-    _demand_plain(message["content"], "v1")
+    _demand_plain(container, 1)
     stamp = _stamp(signature.signer_info)
     if stamp is not None:
-        _demand_plain(stamp, "v3")
+        _demand_plain(stamp.dump(), 3)
 
 
-def _demand_plain(signed: Any, version: str) -> None:
-    """The members of a SignedData (RFC 5652, section 5.1) that its signature does not cover."""
-    (info,) = signed["signer_infos"]
-    algorithms = [one["algorithm"].native for one in signed["digest_algorithms"]]
-    if signed["version"].native != version or algorithms != [info["digest_algorithm"]["algorithm"].native]:
+def _demand_unchanged(signature: Any, content: bytes) -> None:
+    """The same is asked in the end, but most changes are told faster so."""
+    start, before, after, rest = (int(number) for number in signature.byte_range)
+    digest = hashlib.new(signature.md_algorithm)
+    digest.update(content[start:before])
+    digest.update(content[after : after + rest])
+    (stated,) = next(one for one in signature.signer_info["signed_attrs"] if one["type"].native == "message_digest")[
+        "values"
+    ]
+    if stated.native != digest.digest():
+        raise _invalid("the file was changed after it was signed")
+
+
+def _demand_plain(container: bytes, version: int) -> None:
+    """What a CMS signature (RFC 5652, section 5) does not cover is as it has to be; `container` is a ContentInfo."""
+    from asn1crypto import x509
+
+    _, explicit = _parts(container)
+    (signed,) = _parts(explicit)
+    own_version, algorithms, _, certificates, infos = _parts(signed)
+    (algorithm,) = _parts(algorithms)
+    (info,) = _parts(infos)
+    info_version, signer, info_algorithm, _, signature_algorithm, _, *unsigned = _parts(info)
+    chain = [x509.Certificate.load(one) for one in _parts(certificates)]
+    plain = (
+        own_version == bytes((2, 1, version))
+        and info_version == b"\x02\x01\x01"
+        and algorithm == info_algorithm
+        and _is_plain(algorithm)
+        and (_is_plain(signature_algorithm) or len(_parts(signature_algorithm)) == 2)
+        and signer in [_named(certificate) for certificate in chain]
+        and len(unsigned) <= 1
+    )
+    if not plain:
         raise _invalid("its signature is not of the form that this tool writes")
+    _demand_chain(chain, signer)
+
+
+def _demand_chain(chain: list[Any], signer: bytes) -> None:
+    """Certificates beside the signer's own are issued by one of them: no other can be known to be unchanged."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+
+    known = [x509.load_der_x509_certificate(one.dump()) for one in chain]
+    for one, shape in zip(known, chain, strict=True):
+        if _named(shape) == signer:
+            continue
+        for issuer in known:
+            try:
+                one.verify_directly_issued_by(issuer)
+            except (ValueError, TypeError, InvalidSignature):
+                continue
+            break
+        else:
+            raise _invalid("its signature carries a certificate whose issuer is not there")
+
+
+def _named(certificate: Any) -> bytes:
+    """How a SignerInfo names the signer."""
+    from asn1crypto import cms
+
+    fields = {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
+    name: bytes = cms.IssuerAndSerialNumber(fields).dump()
+    return name
+
+
+def _is_plain(algorithm: bytes) -> bool:
+    """Whether an AlgorithmIdentifier has no parameters, or NULL."""
+    return len(parts := _parts(algorithm)) == 1 or parts[1:] == [b"\x05\x00"]
+
+
+def _first(der: bytes) -> bytes:
+    """The first value in `der`."""
+    from asn1crypto import parser
+
+    return der[: parser.peek(der)]
+
+
+def _parts(der: bytes) -> list[bytes]:
+    """The values in a constructed value, which fill it. Raises ValueError."""
+    from asn1crypto import parser
+
+    content = parser.parse(der, strict=True)[4]
+    parts = []
+    while content:
+        parts.append(_first(content))
+        content = content[len(parts[-1]) :]
+    return parts
 
 
 def _stamp(info: Any) -> Any:
@@ -120,7 +199,7 @@ def _stamp(info: Any) -> Any:
     if len(attributes) > 1 or attributes[0]["type"].native != "signature_time_stamp_token":
         raise _invalid("its signature carries something that is not signed")
     (token,) = attributes[0]["values"]
-    return token["content"]
+    return token
 
 
 def _status(signature: Any) -> Any:
@@ -131,7 +210,7 @@ def _status(signature: Any) -> Any:
     return validate_pdf_signature(
         signature,
         signer_validation_context=_trusting(signature.signer_cert),
-        ts_validation_context=None if stamp is None else _trusting(*_certificates(stamp)),
+        ts_validation_context=None if stamp is None else _trusting(*_certificates(stamp["content"])),
         skip_diff=True,  # there is nothing after what is signed
     )
 

@@ -184,7 +184,7 @@ def _notes(found: list[AttachedArtifact], newest: AttachedArtifact) -> Iterator[
 def _about_image(evidence: Evidence, subject: str) -> Iterator[Finding]:
     """Whether evidence that was attached to an image is about it, and its attestations lie there too."""
     from compliance.formats.sigstore_bundle import BUNDLE_TYPES
-    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX
+    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE
     from compliance.store.evidence_bundle import Finding
 
     image = evidence.image
@@ -204,7 +204,7 @@ def _about_image(evidence: Evidence, subject: str) -> Iterator[Finding]:
     missing = [
         path
         for path, content in sorted(evidence.files.items())
-        if path.endswith(ATTESTATION_SUFFIX) and content not in attached
+        if path.endswith(ATTESTATION_SUFFIX) and path != REPORT_REFERENCE and content not in attached
     ]
     for path in missing:
         reason = f"{path} is not attached to the image by itself, so that others may not find it"

@@ -49,4 +49,5 @@ def _said(signature: PdfSignature) -> str:
         else ""
     )
     by = "" if signature.self_signed else f" ({signature.signer})"
-    return f"nothing of it changed since it was signed (PAdES {signature.level}) with key {signature.key_id}{by}{when}{stamp}"
+    since = f"nothing of it changed since it was signed (PAdES {signature.level})"
+    return f"{since} with key {signature.key_id}{by}{when}{stamp}"

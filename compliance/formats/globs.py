@@ -16,6 +16,8 @@ _Sorted = dict[str, dict[int, list[str]]]
 
 _BEGINNING = 4
 """Letters by which file names are told apart: with fewer most names that begin with lib meet."""
+_CHOICES_MAX = 64
+_WILD = re.compile(r"[*?{\[]")
 
 
 def translate(glob: str) -> str:
@@ -55,8 +57,9 @@ class PathTable(Generic[T]):
     """Whose globs a path matches, where many have globs.
 
     Most paths are refused by look-ups: globs whose last part is literal (``**/METADATA``) are asked only for files
-    of that name, globs ending in a literal suffix (``**/*.jar``) only for that suffix, and globs of any folder
-    whose last part begins literally (``**/libz.so*``) only for names that begin so.
+    of that name, globs whose last part ends in a literal suffix (``**/*.jar``) only for that suffix, globs of any
+    folder whose last part begins literally (``**/libz.so*``) only for names that begin so, and others with a literal
+    folder (``**/.git/**``) only for files in one of that name.
     """
 
     def __init__(self, globs: Iterable[tuple[T, Iterable[str]]]) -> None:
@@ -65,24 +68,29 @@ class PathTable(Generic[T]):
         names: _Sorted = defaultdict(lambda: defaultdict(list))
         suffixes: _Sorted = defaultdict(lambda: defaultdict(list))
         beginnings: _Sorted = defaultdict(lambda: defaultdict(list))
+        folders: _Sorted = defaultdict(lambda: defaultdict(list))
         rest: dict[int, list[str]] = defaultdict(list)
         for number, (owner, some) in enumerate(globs):
             self._owners.append(owner)
-            for glob in some:
-                last = glob.rpartition("/")[2]
-                suffix = re.fullmatch(r"\*(\.[\w.+-]+)", last)
+            for glob in (alternative for one in some for alternative in _alternatives(one)):
+                before, _, last = glob.rpartition("/")
+                suffix = re.search(r"\.([\w+-]+)$", last)
                 begins = re.match(rf"[\w.+-]{{{_BEGINNING}}}", last)
-                if not re.search(r"[*?{\[]", last):
+                folder = next((part for part in reversed(before.split("/")) if part and not _WILD.search(part)), None)
+                if not _WILD.search(last):
                     names[last][number].append(glob)
-                elif suffix and "{" not in glob.rpartition("/")[0]:
-                    suffixes[suffix[1].rpartition(".")[2]][number].append(glob)
+                elif suffix:
+                    suffixes[suffix[1]][number].append(glob)
                 elif begins and glob == f"**/{last}" and "**" not in last:
                     beginnings[begins[0]][number].append(last)
+                elif folder:
+                    folders[folder][number].append(glob)
                 else:
                     rest[number].append(glob)
         self._names = {name: _unions(some) for name, some in names.items()}
         self._suffixes = {suffix: _unions(some) for suffix, some in suffixes.items()}
         self._beginnings = {begins: _unions(some) for begins, some in beginnings.items()}
+        self._folders = {folder: _unions(some) for folder, some in folders.items()}
         self._rest = _unions(rest)
         self._any_of_rest = _union([glob for some in rest.values() for glob in some]) if rest else None
 
@@ -101,11 +109,28 @@ class PathTable(Generic[T]):
             some = self._suffixes.get(name[dot + 1 :])
             if some is not None:
                 found += [number for number, pattern in some if pattern.fullmatch(path)]
+        if self._folders and not self._folders.keys().isdisjoint(parts := path.split("/")):
+            for folder in self._folders.keys() & set(parts[:-1]):
+                found += [number for number, pattern in self._folders[folder] if pattern.fullmatch(path)]
         if self._any_of_rest is not None and self._any_of_rest.fullmatch(path):
             found += [number for number, pattern in self._rest if pattern.fullmatch(path)]
         if not found:
             return ()
         return tuple(self._owners[number] for number in sorted(set(found)))
+
+
+def _alternatives(glob: str) -> list[str]:
+    """The glob once for each choice in its braces; as it is where they are nested or too many, or make a ``**``."""
+    pieces = re.split(r"\{([^{}]*)\}", glob)
+    if "[" in glob or any("{" in text or "}" in text for text in pieces[::2]):
+        return [glob]
+    out = [""]
+    for number, piece in enumerate(pieces):
+        choices = piece.split(",") if number % 2 else [piece]
+        if len(out) * len(choices) > _CHOICES_MAX or (number % 2 and "**" in piece):
+            return [glob]
+        out = [begin + choice for begin in out for choice in choices]
+    return out if all(one.count("**") == glob.count("**") for one in out) else [glob]
 
 
 class PathMatcher:

@@ -37,6 +37,8 @@ LITERALS_MAX = 48
 """Literals of one search."""
 TRIES_MAX = 4096
 """Places of one file at which rules are tried."""
+HITS_MAX = 65_536
+"""Literals of one file that are looked at, those inside what was read already among them."""
 FOUND_MAX = 100
 """Secrets told of one file."""
 FILE_RULE_MAX = 2**20
@@ -343,6 +345,7 @@ class SecretReader:
         self._search = search
         self._file_rules = file_rules
         self._found: dict[bytes, Secret] = {}
+        self._hits = 0
         self._tries = 0
         self._unsearched: str | None = None
         self._tail = b""
@@ -354,6 +357,8 @@ class SecretReader:
         """A file that is all at hand; `rules` are tried everywhere in it, as are those for files of its name."""
         view = memoryview(content)
         for base in range(0, len(content), WINDOW):
+            if self._unsearched is not None:
+                break
             for literal, start in self._search.hits(view[base : base + WINDOW + self._search.longest]):
                 if start < WINDOW:
                     self._at(content, literal, base + start, 0)
@@ -383,7 +388,7 @@ class SecretReader:
     def _look(self, content: bytes, until: int) -> None:
         """The hits in `content` that begin before `until` and were not looked at."""
         first = max(0, self._done - self._base)
-        if until <= first:
+        if until <= first or self._unsearched is not None:
             return
         if self._base == 0 and self._done == 0 and self._file_rules:
             self._everywhere(content, ())
@@ -404,10 +409,14 @@ class SecretReader:
                 return
 
     def _at(self, content: bytes, literal: int, start: int, base: int) -> None:
-        if base + start < self._read or self._unsearched is not None:
+        if self._unsearched is not None:
             return
-        self._tries += 1
-        if self._tries > TRIES_MAX:
+        self._hits += 1
+        read = base + start < self._read
+        self._tries += not read
+        if read and self._hits <= HITS_MAX:
+            return
+        if self._tries > TRIES_MAX or self._hits > HITS_MAX:
             self._cut(f"more than {TRIES_MAX:,} places that look like secrets")
             return
         for compiled, candidate in self._search.at(content, literal, start):

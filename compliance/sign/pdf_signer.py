@@ -41,7 +41,6 @@ class PdfSigner:
 
         Raises SigningError, also where the key signs in a way that CMS has no name for.
         """
-        from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
         from pyhanko.sign import fields
 
         signer = _signer_at(
@@ -51,9 +50,8 @@ class PdfSigner:
             timestamper=None if self.timestamps is None else time_stamper(self.timestamps),
             new_field_spec=fields.SigFieldSpec(FIELD),
         )
-        writer = IncrementalPdfFileWriter(io.BytesIO(content))
         try:
-            signed: bytes = signer.sign_pdf(writer).getvalue()
+            signed: bytes = signer.sign_pdf(_update_of(content)).getvalue()
         except SigningError:
             raise
         except Exception as error:
@@ -121,6 +119,17 @@ def _signer_at(moment: datetime, metadata: Any, **settings: Any) -> Any:
     return AtMoment(metadata, **settings)
 
 
+def _update_of(content: bytes) -> Any:
+    """A writer of what comes after `content`; the document's own dates stay, as the signature has one of its own."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    class SameMetadata(IncrementalPdfFileWriter):  # type: ignore[misc, unused-ignore]
+        def _update_meta(self) -> None:
+            pass
+
+    return SameMetadata(io.BytesIO(content))
+
+
 def _cms_signer(signer: PdfSigner) -> Any:
     from asn1crypto.algos import SignedDigestAlgorithm
     from pyhanko.sign.signers import Signer
@@ -177,7 +186,7 @@ def _metadata(certificates: tuple[x509.Certificate, ...], timestamps: TimestampS
         validation_context=_validation_context(certificates, timestamps) if timestamps and long_term else None,
         signer_key_usage=set(),
         # In the revision that is signed, so that the signature covers it.
-        dss_settings=DSSContentSettings(placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE),
+        dss_settings=DSSContentSettings(include_vri=False, placement=SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE),
     )
 
 

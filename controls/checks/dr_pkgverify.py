@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from compliance.model.evidence import Evidence
 from compliance.model.filesystem import FileEntry, FileKind, display_path
@@ -69,9 +70,11 @@ def run(evidence: Evidence) -> Outcome:
 def _compare(evidence: Evidence, packages: list[Package]) -> _Comparison:
     out = _Comparison()
     tree = evidence.filesystem
+    real_folder = cache(tree.real_path)
     for package, path, algorithm, digest in _recorded(packages):
-        real = tree.real_path(path.rpartition("/")[0])
-        entry = None if real is None else tree.get(f"{real}/{path.rpartition('/')[2]}")
+        folder, _, name = path.rpartition("/")
+        real = real_folder(folder)
+        entry = None if real is None else tree.get(f"{real}/{name}")
         if entry is None:
             out.missing[package.purl] += 1
         elif entry.kind is FileKind.REGULAR and not _digest(entry, algorithm):
@@ -86,7 +89,14 @@ def _compare(evidence: Evidence, packages: list[Package]) -> _Comparison:
 
 def _digest(entry: FileEntry, algorithm: str) -> str:
     """The file's digest by that algorithm; empty where it was not computed."""
-    return {"sha256": entry.sha256, "sha1": entry.sha1, "md5": entry.md5}.get(algorithm, "")
+    match algorithm:
+        case "sha256":
+            return entry.sha256
+        case "md5":
+            return entry.md5
+        case "sha1":
+            return entry.sha1
+    return ""
 
 
 def _by_algorithm(counts: Counter[str]) -> str:

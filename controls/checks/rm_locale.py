@@ -38,7 +38,7 @@ def run(evidence: Evidence) -> Outcome:
         what = _unused(entry.path, wanted) if entry.size else None
         if what is not None:
             unused.setdefault(what, []).append(entry)
-        elif entry.size and _OPTIONAL.matches(entry.path):
+        elif entry.size and entry.path.endswith((".mo", ".so")) and _OPTIONAL.matches(entry.path):
             possibly.append(entry)
     found: list[Observation] = []
     for what, entries in sorted(unused.items()):

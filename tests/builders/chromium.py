@@ -66,6 +66,7 @@ class Page:
 
     def screenshot(self, *, whole: bool = False) -> bytes:
         """What is seen, or the `whole` page, as PNG."""
+        self.call("Page.bringToFront")  # nothing is painted behind another tab
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         return base64.b64decode(answer["data"])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from compliance.formats.globs import PathMatcher
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compliance.formats.globs import PathMatcher, PathTable, translate
 
 
 @pytest.mark.parametrize(
@@ -30,3 +34,23 @@ def test_glob_matches_whole_paths(glob: str, matching: tuple[str, ...], other: t
 
 def test_newline_in_a_name_does_not_end_the_match() -> None:
     assert PathMatcher(("tmp/**",)).matches("tmp/a\nb")
+
+
+_PARTS = st.sampled_from(
+    ("a", "b.c", ".git", "lib", "x.jar", "libz.so.1", "METADATA", "test_a.py", "{", "}", ",", "a,b", "", "o.tar.gz")
+)
+_GLOB_PARTS = st.sampled_from(
+    ("**", "*", "*.jar", "lib*", "libz.so*", ".git", "METADATA", "{a,b.c}", "{,x.}*", "test_*.{py,js}", "a", "[!b]*",
+     "{", "?", "*{*,a}", "{**,a}", "{a,{b.c,lib}}", "*.{tar.gz,jar}", "x}{,a}", "{a/b.c,lib}")
+)  # fmt: skip
+
+
+@settings(max_examples=1000)
+@given(
+    st.lists(st.lists(_GLOB_PARTS, min_size=1, max_size=4).map("/".join), min_size=1, max_size=5),
+    st.lists(_PARTS, min_size=1, max_size=5).map("/".join),
+)
+def test_the_table_answers_as_each_glob_alone(globs: list[str], path: str) -> None:
+    table = PathTable((number, (glob,)) for number, glob in enumerate(globs))
+    expected = [number for number, glob in enumerate(globs) if re.fullmatch(translate(glob), path, re.DOTALL)]
+    assert list(table.owners(path)) == expected

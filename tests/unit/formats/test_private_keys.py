@@ -52,7 +52,7 @@ def test_each_form_is_known_and_an_encrypted_one_told_apart(name: str, kind: str
     assert (key.kind, key.encrypted, key.start) == (kind, encrypted, 12)
 
 
-AWKWARD = bytes([0x30, 0x7E]) + bytes((251 * one + 7) % 256 for one in range(46)) + b"\xfb\xef\xbe" * 26
+AWKWARD = bytes([0x30, 0x7C]) + bytes((251 * one + 7) % 256 for one in range(46)) + b"\xfb\xef\xbe" * 26
 """A body whose second line begins with ``+``, as if strings were put together there."""
 
 

@@ -310,6 +310,12 @@ def test_a_file_made_of_bait_is_given_up_and_said_so(bait: bytes) -> None:
         assert scan.unsearched == f"more than {TRIES_MAX:,} places that look like secrets"
 
 
+def test_a_file_whose_every_byte_begins_something_is_given_up_too() -> None:
+    scan = SEARCH.search(b"LS0tLS" * 2**20)
+    assert scan.unsearched is not None
+    assert not scan.found
+
+
 def test_a_credential_file_beyond_its_bound_is_not_wholly_searched() -> None:
     path, content = make.FILES["netrc"]
     scan = SEARCH.search(content.encode() + b"#\n" * FILE_RULE_MAX, path)

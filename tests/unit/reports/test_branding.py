@@ -19,7 +19,7 @@ SVG = 'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"'
 
 def png(mode: str = "RGBA", size: tuple[int, int] = (6, 4), **settings: object) -> bytes:
     content = io.BytesIO()
-    Image.new(mode, size, 1).save(content, "PNG", **settings)  # type: ignore[arg-type]
+    Image.new(mode, size, 1).save(content, "PNG", **settings)
     return content.getvalue()
 
 

@@ -20,7 +20,7 @@ def document() -> Document:
 
 def cases(document: Document) -> dict[str, tuple[type, str]]:
     """Of each check: what JUnit calls it, and the text."""
-    found = {}
+    found: dict[str, tuple[type, str]] = {}
     for suite in JUnitXml.fromstring(render(document)):
         for case in suite:
             results = case.result
