@@ -32,7 +32,7 @@ demo: setup  ## assess the two sample images, write signed evidence, verify it
 # With `make interop` apart: it needs programs that take minutes to build.
 .PHONY: test
 test: setup-test  ## run the tests
-	$(bin)/python -m pytest --ignore=tests/interop/cosign $(ARGS)
+	$(bin)/python -m pytest --ignore=tests/interop/cosign --ignore=tests/interop/pdf $(ARGS)
 
 # The programs come from tools/interop-programs; without one, its tests are skipped (with CI=true they fail).
 .PHONY: interop
@@ -43,6 +43,12 @@ interop: setup-test  ## sign with cosign and verify here, and the other way roun
 .PHONY: corpus
 corpus: setup-test  ## hide Debian's tools in every way: recall and false alarms of the RM-* checks
 	$(bin)/python -m tests.conformance.removed_corpus --cache "$${HULLMARK_CORPUS_DIR:-.corpus}"
+
+# Apart as well: it needs Java, and Maven the first time.
+.PHONY: pdf-check
+pdf-check: setup-test  ## validate reports of every kind with veraPDF (PDF/A-3a, PDF/UA-1) and pdfsig
+	tools/verapdf
+	$(bin)/python -m pytest --dist=loadfile tests/interop/pdf $(ARGS)
 
 .PHONY: lint
 lint: setup-test  ## ruff: rules and format

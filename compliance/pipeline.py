@@ -694,12 +694,27 @@ def _evidence_to_attest(
     if not signed or (signer is not None and wanted.evidence is not None):
         from reports.assessment_json import parse
 
+        signs = _demanded(signer)
         unsigned = {path: content for path, content in files.items() if path not in signed}
+        unsigned.update(_own_report_reference(signed, signs))
         document = parse(files[ASSESSMENT])
-        signed = dict(_attestations(document, unsigned, _demanded(signer), image, also=signed.values()))
+        signed = dict(_attestations(document, unsigned, signs, image, also=signed.values()))
         files = unsigned | signed
     manifest = render_manifest(files, read_object(files[ASSESSMENT], ASSESSMENT))
     return image, {**signed, **files, MANIFEST: manifest}
+
+
+def _own_report_reference(signed: Mapping[str, bytes], signer: Signer) -> Mapping[str, bytes]:
+    """What `_report_reference` made, if `signer` did: another's lies in the report only."""
+    from compliance.formats.dsse import Envelope
+    from compliance.formats.sigstore_bundle import read_bundle
+    from compliance.store.bundle_manifest import REPORT_REFERENCE
+
+    bundle = signed.get(REPORT_REFERENCE)
+    content = None if bundle is None else read_bundle(bundle).content
+    if bundle is None or not isinstance(content, Envelope) or not signer.has_signed(bundle, content.payload):
+        return {}
+    return {REPORT_REFERENCE: bundle}
 
 
 def _demand_place(reference: ImageReference) -> None:

@@ -16,6 +16,8 @@ from compliance.formats.plain_text import plain_text
 from reports.pdf_attachments import reading
 
 _NAME_MAX = 200
+_TAGS = bytes.fromhex("30 a0 30 02 31 30 a0 31")
+"""Of ContentInfo, its content, SignedData and the members of that (RFC 5652, sections 3 and 5.1), without CRLs."""
 _MARKS = (b"/ByteRange", b"/ETSI.CAdES.detached")
 """What a signature has uncompressed in the file, twice, so that no single change hides it."""
 
@@ -120,7 +122,9 @@ def _demand_plain(container: bytes, version: int) -> None:
 
     _, explicit = _parts(container)
     (signed,) = _parts(explicit)
-    own_version, algorithms, _, certificates, infos = _parts(signed)
+    own_version, algorithms, _, certificates, infos = fields = _parts(signed)
+    if bytes(part[0] for part in (container, explicit, signed, *fields)) != _TAGS:
+        raise _invalid("its signature is not of the form that this tool writes")
     (algorithm,) = _parts(algorithms)
     (info,) = _parts(infos)
     info_version, signer, info_algorithm, _, signature_algorithm, _, *unsigned = _parts(info)

@@ -32,7 +32,9 @@ def arguments(parser: Parser) -> None:
         help="a framework's controls, or one control: what it asks, which checks bear on it, how and why",
     )
     show.add_argument(
-        "framework", metavar="FRAMEWORK|CONTROL", help="an id of `controls list`, or a control's id or label: CM-7"
+        "framework",
+        metavar="FRAMEWORK|CONTROL|CHECK",
+        help="an id of `controls list`, a control's id or label (CM-7), or a check's id (RM-SHELL)",
     )
     show.add_argument("control", metavar="CONTROL", nargs="?", help="a control's id or label in that framework")
     coverage = actions.add_parser(
@@ -80,6 +82,8 @@ def _show(values: Namespace) -> tuple[object, list[str]]:
     from controls.loader import load_library
 
     framework, wanted = _asked(values)
+    if framework is None and wanted is not None and (page := _check_page(wanted)) is not None:
+        return page
     library = load_library(framework)
     if wanted is None:
         (only,) = library.frameworks
@@ -102,6 +106,34 @@ def _show(values: Namespace) -> tuple[object, list[str]]:
         )
     document = [_explained(one, item) for one, item in covered]
     return document, [line for one, item in covered for line in (*_explanation(one, item), "")][:-1]
+
+
+def _check_page(wanted: str) -> tuple[object, list[str]] | None:
+    """What is to be said of the check of that id; None where there is none."""
+    from controls.check_page import check_page
+    from controls.loader import load_library
+    from controls.registry import CHECKS
+
+    check = next((check for check in CHECKS if check.id == wanted.upper()), None)
+    if check is None:
+        return None
+    parts = check_page(check, load_library())
+    document = {
+        "id": check.id,
+        "title": check.title,
+        "severity": str(check.severity),
+        "trait": check.trait.value,
+        "parts": [{"heading": part.heading, "text": part.text, "items": list(part.items)} for part in parts],
+    }
+    lines = [f"{check.id}  {check.title}"]
+    for part in parts:
+        lines += ["", part.heading]
+        lines += textwrap.wrap(part.text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        for item in part.items:
+            lines += textwrap.wrap(
+                item, _WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False
+            )
+    return document, lines
 
 
 def _asked(values: Namespace) -> tuple[tuple[str, ...] | None, str | None]:

@@ -110,7 +110,8 @@ CHECK = Check(
     title="Base layers are those of the claimed base image",
     trait=Trait.DRIFT,
     severity=Severity.HIGH,
-    rationale="No drift from the hardened base.",
+    rationale="An image that claims a base is trusted for the work that went into that base; the claim holds only "
+    "if the layers of the base are in it unchanged.",
     looks_at="The annotation org.opencontainers.image.base.digest and the manifest of that digest, where it lies with "
     "the image; else the label com.docker.dhi.chain-id, which images derived from a Docker Hardened Image inherit, and "
     "the chain ids computed over rootfs.diff_ids; the files of those layers that later layers delete or replace.",

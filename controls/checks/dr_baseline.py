@@ -121,7 +121,8 @@ CHECK = Check(
     title="No unexplained change from the approved baseline image",
     trait=Trait.DRIFT,
     severity=Severity.MEDIUM,
-    rationale="DHI trait: no drift.",
+    rationale="Approval was given to one image: in any later one every difference has to be wanted by somebody, or "
+    "it is drift, whether by a rebuild from moving sources or by an intruder.",
     looks_at="The image and the one named with --baseline, both read in full: packages, programs, accounts, ports, "
     "environment, how a container starts, setuid, setgid and file capabilities, what the runtime user can change, "
     "configuration below /etc, every other file, and layers. Labels, build steps and times are told and not judged.",

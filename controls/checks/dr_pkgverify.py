@@ -142,7 +142,8 @@ CHECK = Check(
     title="Installed package files match the package database",
     trait=Trait.DRIFT,
     severity=Severity.HIGH,
-    rationale="Detects tampering after install.",
+    rationale="A packaged file with another content than its package recorded was changed after it was installed: "
+    "by a build step, by damage, or by somebody who wanted it to pass for the original.",
     looks_at="The file digests in the package databases of the image (md5 in dpkg's, sha1 in apk's, sha256 in rpm's), "
     "against those computed over the files of the merged tree.",
     proves="A pass proves that every file for which the database records a digest and that is there has that content. "

@@ -156,7 +156,8 @@ CHECK = Check(
     title="Shipped SBOM agrees with the content",
     trait=Trait.DRIFT,
     severity=Severity.HIGH,
-    rationale="A wrong SBOM is worse than none.",
+    rationale="An SBOM that names what is not there or leaves out what is, misleads every tool that reads it "
+    "instead of the image.",
     looks_at="The SBOM attestations about this digest (CycloneDX or SPDX 2 in JSON, signed or not), and the packages "
     "found in the merged file tree.",
     proves="A pass proves that both name the same packages of the types deb, apk, rpm, pypi, npm, gem, golang, maven, "

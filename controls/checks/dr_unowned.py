@@ -98,7 +98,8 @@ CHECK = Check(
     title="Every executable is accounted for by a package or the SBOM",
     trait=Trait.DRIFT,
     severity=Severity.MEDIUM,
-    rationale="Unknown code; SBOM completeness.",
+    rationale="A program that belongs to no known package is in no SBOM and in no vulnerability scan: nobody can "
+    "say where it came from or whether it needs a fix.",
     looks_at="Every ELF file, executable script and archive of code in the merged file tree, against the files that "
     "package databases list, the files that prove a package, and the folders of npm, gem and composer packages.",
     proves="A pass proves that each of them is one that a package of the inventory lists, is proved by, or has in its "

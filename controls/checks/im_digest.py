@@ -99,7 +99,8 @@ CHECK = Check(
     title="Image pinned by digest; base pinned by digest",
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
-    rationale="Immutability of reference.",
+    rationale="A tag can be moved to another image at any time; a digest cannot, so only an image and a base named "
+    "by digest are the ones that were examined.",
     looks_at="The image reference that was assessed, the annotations or labels org.opencontainers.image.base.digest "
     "and base.name, and the dependencies in verified SLSA provenance (v1 or v0.2).",
     proves="A pass proves that the assessed reference holds this image's digest and that a digest of a base image is "

@@ -88,7 +88,8 @@ CHECK = Check(
     title="Entry point needs no shell",
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
-    rationale="Shell form forces a shell and breaks signals.",
+    rationale="A command in shell form needs a shell in the image, which then cannot be removed, and puts the shell "
+    "between the runtime and the program, so that signals may not reach it.",
     looks_at="config.Entrypoint, Cmd, Healthcheck, Shell, Env PATH and WorkingDir; the program each names in the "
     "merged file tree, its #! line, interpreter and ELF loader, and their execute permission for the default user.",
     proves="A pass proves that default command and health check are in exec form and lead to programs that exist, that "

@@ -55,7 +55,8 @@ CHECK = Check(
     title="No file capabilities",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="Same as setuid but unseen by mode-bit scanners.",
+    rationale="A file capability gives a part of root's power to whoever runs the program, as setuid does; it is an "
+    "extended attribute, so a search for mode bits does not see it.",
     looks_at="The extended attribute security.capability of every regular file of the merged tree, as the layers "
     "carry it, decoded by VFS_CAP_REVISION 1, 2 and 3.",
     proves="A pass proves that no regular file that anybody may execute carries file capabilities in the image's "

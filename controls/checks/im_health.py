@@ -53,7 +53,8 @@ CHECK = Check(
     title="HEALTHCHECK present and runnable without a shell",
     trait=Trait.IMMUTABLE,
     severity=Severity.LOW,
-    rationale="CIS 4.6, but a shell health check contradicts RM-SHELL.",
+    rationale="Without a health check the engine knows only that the process is there, not that it works; one that "
+    "is a shell command keeps a shell and often curl in the image for its sake.",
     looks_at="config.Healthcheck, and the program it names in the merged file tree. The OCI image config has no such "
     "field, so an OCI image without one is not held against it.",
     proves="A pass proves that a health check in exec form is declared and that its program, interpreter and loader "

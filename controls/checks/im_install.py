@@ -226,7 +226,8 @@ CHECK = Check(
     title="Nothing installs software at start",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="DHI trait: no runtime installations.",
+    rationale="An image that installs software when it starts runs what the repositories hold that day: no scan, "
+    "SBOM or signature of the image is about that.",
     looks_at="config.Entrypoint, Cmd, Healthcheck and OnBuild; the text of the scripts they start, and of those that "
     "these call or source; and whether any OS or language package manager is in the merged file tree.",
     proves="A pass proves that no command known to install software is in those scripts, and that no known package "

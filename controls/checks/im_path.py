@@ -167,7 +167,8 @@ CHECK = Check(
     title="Search paths are not writable or relative",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="Hijack of execution.",
+    rationale="Who can write in a directory that programs or libraries are searched in, or choose what a relative "
+    "one means, decides what is run in their place.",
     looks_at="PATH, LD_LIBRARY_PATH, LD_PRELOAD, PYTHONPATH, NODE_PATH, PERL5LIB, RUBYLIB, CLASSPATH and GEM_PATH of "
     "config.Env (PATH as runtimes set it where it is not set), /etc/ld.so.preload, and DT_RPATH and DT_RUNPATH of "
     "every ELF file, against the permissions of the default user.",

@@ -100,7 +100,8 @@ CHECK = Check(
     title="Can run with a read-only root filesystem",
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
-    rationale="Immutable containers.",
+    rationale="A read-only root filesystem keeps a running container what its image is, but it can be switched on "
+    "only where the application writes nowhere else than to volumes and temporary places.",
     looks_at="Owner, group and mode of every directory of the merged file tree as the default user sees them, and "
     "config.Volumes.",
     proves="A pass proves that the default user can write in no directory but declared volumes and temporary ones, so "

@@ -49,7 +49,8 @@ CHECK = Check(
     title="No setuid or setgid executables",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="Classic path back to uid 0.",
+    rationale="A program with the setuid bit runs as its owner, as a rule root, whoever starts it: the classic way "
+    "from an unprivileged user back to uid 0.",
     looks_at="The mode of every entry of the merged file tree. Symbolic links have no mode of their own and are left "
     "out; setgid directories are listed as notes.",
     proves="A pass proves that no regular file that anybody may execute has a setuid or setgid bit in the merged tree. "

@@ -148,7 +148,8 @@ CHECK = Check(
     title="Runtime user cannot write code, libraries or configuration",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="Write access to code is persistence.",
+    rationale="If the process can change the code or configuration it runs from, a flaw in it can be made "
+    "permanent: the change takes effect at the next start, or for another user.",
     looks_at="Owner, group, mode and ACL flag of every program, library, script, module and archive of code, of every "
     "file below /etc, of links to them, and of all directories above, seen as the default user with its groups.",
     proves="A pass proves that the default user can neither write such a file, nor change its mode as owner, nor "

@@ -75,7 +75,8 @@ CHECK = Check(
     title="No VOLUME over code or system paths",
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
-    rationale="A volume hides image content and is writable.",
+    rationale="What is mounted at a volume hides what the image has there and can be written: over code or a system "
+    "directory, the container runs what the volume holds and not what was built.",
     looks_at="config.Volumes with links followed in the merged file tree, PATH of config.Env, and the files below "
     "each volume.",
     proves="A pass proves that no declared volume is a system directory, a directory of PATH, a file system of the "

@@ -55,7 +55,8 @@ CHECK = Check(
     title="No world-writable directories without the sticky bit",
     trait=Trait.IMMUTABLE,
     severity=Severity.MEDIUM,
-    rationale="Others can replace files (17 public DHI definitions declare /tmp 0777).",
+    rationale="In a directory that all may write and that has no sticky bit, any user can delete or replace the "
+    "files of others; with the bit, only their owner can.",
     looks_at="The mode of every directory of the merged file tree.",
     proves="A pass proves that every directory listed in the layers that grants write permission to all users has the "
     "sticky bit. Directories that a layer only implies come into being as root's, mode 0755.",

@@ -36,7 +36,8 @@ CHECK = Check(
     title="No world-writable files",
     trait=Trait.IMMUTABLE,
     severity=Severity.HIGH,
-    rationale="Any process can alter it.",
+    rationale="A file that every user may write can be changed by any process of the container, whatever user it "
+    "runs as.",
     looks_at="The mode of every regular file of the merged file tree. Links and devices are left out.",
     proves="A pass proves that no regular file grants write permission to all users. Files that their owner, a group "
     "or an ACL may write are asked for by IM-USERWR.",

@@ -82,11 +82,14 @@ CHECK = Check(
     title="Runtime user is not in root or a privileged group",
     trait=Trait.NONROOT,
     severity=Severity.MEDIUM,
-    rationale="Group 0 owns most of the tree; OpenShift style gid 0 needs a stated exception.",
+    rationale="Group 0 owns most files of an image, and what it may write a user in group 0 may write; groups such "
+    "as shadow, disk or docker read secrets, devices or the engine's socket. A platform that gives every container "
+    "gid 0 needs a stated exception.",
     looks_at="config.User, and /etc/passwd and /etc/group of the merged file tree as a container runtime reads them.",
     proves="A pass proves that the default user has neither group 0 nor a group named root, shadow, sudo, wheel, disk, "
-    "docker or adm, as primary or supplementary group. It does not cover groups that an orchestrator adds.",
+    "docker or adm, as primary or supplementary group, whether Docker or containerd starts it: after a group in USER "
+    "containerd grants those of /etc/group as well. It does not cover groups that an orchestrator adds.",
     remediation="Name a group beside the user, for example USER 65532:65532; take the account out of the groups named.",
     run=run,
-    references=("moby/sys user.GetExecUser",),
+    references=("moby/sys user.GetExecUser", "containerd oci.WithUser and oci.WithAdditionalGIDs"),
 )

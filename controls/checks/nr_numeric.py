@@ -33,7 +33,8 @@ CHECK = Check(
     title="User is numeric (or resolves), so an orchestrator can enforce it",
     trait=Trait.NONROOT,
     severity=Severity.LOW,
-    rationale="Kubernetes rejects runAsNonRoot with a non-numeric USER.",
+    rationale="A kubelet does not read the image's /etc/passwd: told runAsNonRoot, it refuses a container whose "
+    "USER is a name unless the pod gives a number, and a name means whoever that file says.",
     looks_at="config.User, and for a name /etc/passwd of the merged file tree.",
     proves="A pass proves that USER is a number, or a name found in the image's /etc/passwd. It does not prove that "
     "the user is not root (NR-USER asks that), and a name still needs runAsUser for runAsNonRoot.",

@@ -98,7 +98,8 @@ CHECK = Check(
     title="No usable passwords, empty passwords or login shells",
     trait=Trait.NONROOT,
     severity=Severity.HIGH,
-    rationale="Static authenticators shipped to all.",
+    rationale="A password in an image is the same for everybody who pulls it, and cannot be changed where it runs; "
+    "an account that can be logged in to has no use in a container.",
     looks_at="The password fields of /etc/passwd and /etc/shadow, the shell field of every account with a user id "
     "above 0, and whether that shell exists in the merged file tree.",
     proves="A pass proves that no account of these files has an empty password or a hash that could be matched, and "

@@ -46,7 +46,9 @@ CHECK = Check(
     title="No privileged or undeclared ports",
     trait=Trait.NONROOT,
     severity=Severity.LOW,
-    rationale="Least function; conflicts with non-root.",
+    rationale="Listening below 1024 takes a privilege that a non-root container does not have everywhere, so images "
+    "that want such ports tend to run as root; ports of remote logins announce a service that a container should not "
+    "have.",
     looks_at="config.ExposedPorts.",
     proves="A pass proves that no declared port is below 1024 or one of 22, 23 and 3389. A declaration is "
     "documentation: which ports a process really opens, and so whether one is undeclared, can't be seen in an image.",

@@ -77,7 +77,8 @@ CHECK = Check(
     title="No privilege-raising helpers",
     trait=Trait.NONROOT,
     severity=Severity.HIGH,
-    rationale="Crosses the boundary NR-USER builds.",
+    rationale="Running as a user other than root gains nothing where that user can become root by a helper that is "
+    "made for it.",
     looks_at="The names of all executable files and links of the merged file tree, and the rules in /etc/sudoers, "
     "/etc/sudoers.d and /etc/doas.conf.",
     proves="A pass proves that no runnable file has the name of a known privilege-raising helper and that no such rule "

@@ -95,7 +95,8 @@ CHECK = Check(
     title="No second uid 0 account and no duplicate ids",
     trait=Trait.NONROOT,
     severity=Severity.HIGH,
-    rationale="Hidden root aliases.",
+    rationale="A second name for uid 0 is root under an alias, which lists of accounts overlook; ids and names that "
+    "occur twice make it uncertain who owns a file or whom USER means, since runtimes take the first line.",
     looks_at="/etc/passwd and /etc/group of the merged file tree, line by line.",
     proves="A pass proves that at most one account has user id 0 and that no user id, group id or name is defined "
     "twice in these two files. Accounts of other sources (NSS, LDAP) are not looked at.",

@@ -62,7 +62,8 @@ CHECK = Check(
     title="Default user is not root",
     trait=Trait.NONROOT,
     severity=Severity.HIGH,
-    rationale="uid 0 in the container is uid 0 on the host without a user namespace.",
+    rationale="Without a user namespace, uid 0 in the container is uid 0 on the host: one flaw in the kernel or the "
+    "runtime, or one mount too many, and the process is the host's root.",
     looks_at="config.User, and /etc/passwd and /etc/group of the merged file tree as a container runtime reads them.",
     proves="A pass proves that a container started without overrides has a user id other than 0. It does not prove "
     "that the orchestrator keeps that user, nor that nothing in the image raises privilege again "
@@ -70,5 +71,5 @@ CHECK = Check(
     remediation="Set USER to a numeric user id above 0, for example USER 65532:65532, as the last USER instruction.",
     run=run,
     requests=(ACCOUNT_FILES,),
-    references=("moby/sys user.GetExecUser", "OCI image-spec config.md: config.User"),
+    references=("moby/sys user.GetExecUser", "containerd oci.WithUser", "OCI image-spec config.md: config.User"),
 )

@@ -70,7 +70,8 @@ CHECK = Check(
     title="No package caches, lists or logs left behind",
     trait=Trait.REMOVED,
     severity=Severity.LOW,
-    rationale="Bloat, stale data, leaked build facts.",
+    rationale="Caches, lists and logs of the build make the image larger and tell how and from where it was built; "
+    "a file that a later layer deletes is still there for whoever pulls the image.",
     looks_at="Files that are not empty at the usual places of package caches, package lists, users' caches, wheels and "
     "/var/log in the merged file tree, and every file of a lower layer that a later layer deletes. It holds for dev "
     "and sdk images too.",
@@ -79,4 +80,5 @@ CHECK = Check(
     remediation="Clean up in the build step that makes the files (apt-get clean; rm -rf /var/lib/apt/lists/*), use "
     "cache mounts, or copy the finished root filesystem into an empty stage, which leaves no lower layer.",
     run=run,
+    references=("OCI image-spec layer.md: whiteouts", "Docker build: cache mounts"),
 )

@@ -17,7 +17,8 @@ CHECK = Check(
     title="No compiler, assembler, linker or build toolchain",
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
-    rationale="Prevents building exploits and tools in place.",
+    rationale="A toolchain lets an intruder build exploits and tools that fit the kernel and libraries at hand, "
+    "past whatever keeps finished binaries from being brought in.",
     looks_at="Every regular file of the merged file tree: content markers of GCC, Clang, LLVM, binutils, rustc, "
     "javac, GHC, OCaml, NASM, make, CMake and dozens of others, in programs, scripts and what UPX packed, the main "
     "package of the Go tools, the .NET SDK's files, and the names of other compilers and build tools. Short names "
@@ -27,4 +28,5 @@ CHECK = Check(
     remediation="Compile in a build stage and copy only the results into the runtime stage; ship a Java runtime "
     "without the JDK's tools, and a .NET runtime without the SDK.",
     run=run,
+    references=("NIST SP 800-190, 4.1.2", "Docker build: multi-stage builds"),
 )

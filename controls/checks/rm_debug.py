@@ -19,7 +19,8 @@ CHECK = Check(
     title="No debugging or tracing tools",
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
-    rationale="Debuggers read other processes and ease exploitation.",
+    rationale="Debuggers and tracers read and change other processes of the container, their keys and passwords "
+    "included, packet captures read what they send, and debug symbols help to make an exploit fit.",
     looks_at="Every regular file of the merged file tree: content markers of gdb, LLDB, strace, ltrace, perf, "
     "bpftrace, Valgrind, rr, tcpdump, Wireshark, Delve, the JDK's diagnostic tools and others, in programs, scripts "
     "and what UPX packed, names, and files under /usr/lib/debug or named *.debug. What only lists processes or reads "
@@ -30,4 +31,5 @@ CHECK = Check(
     remediation="Remove the packages (gdb, strace, tcpdump, procps …) from the runtime stage; use an ephemeral debug "
     "container instead. Move debug symbols to a symbol server.",
     run=run,
+    references=("ptrace(2)", "Kubernetes documentation: ephemeral containers"),
 )

@@ -19,7 +19,8 @@ CHECK = Check(
     title="No editors, pagers, manuals or docs",
     trait=Trait.REMOVED,
     severity=Severity.LOW,
-    rationale="Smaller image; fewer living-off-the-land tools.",
+    rationale="Editors and pagers can start other programs and change files by hand; manuals and documentation only "
+    "make the image larger and slower to review.",
     looks_at="Every regular file of the merged file tree: editors and pagers by content markers, BusyBox applet and "
     "name, and files that are not empty under /usr/share/man, info, doc, gtk-doc, lintian and the like. Copyright "
     "notices and licences are exempt: they have to stay.",
@@ -28,4 +29,5 @@ CHECK = Check(
     remediation="Exclude documentation when installing (dpkg path-exclude, tsflags=nodocs, apk without -doc packages) "
     "and leave editors in the build stage. Keep /usr/share/doc/*/copyright and licence files.",
     run=run,
+    references=("dpkg(1): path-exclude", "Debian policy 12.5: copyright information"),
 )

@@ -123,7 +123,9 @@ CHECK = Check(
     title="No interpreter beyond the declared purpose",
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
-    rationale="An interpreter is a shell by another name.",
+    rationale="An interpreter runs commands as a shell does, from one line of text: removing the shell and leaving "
+    "perl or python gains little. One that the application is written in has to stay, and is told apart for that "
+    "reason.",
     looks_at="Every regular file of the merged file tree: content markers of Python, Perl, Node.js, Ruby, PHP, Lua, "
     "Tcl, AWK, Erlang, Lisp, Scheme, Prolog and others, in programs, scripts and what UPX packed, small programs that "
     "link to an interpreter's library, the java launcher, and names of others. What the default command runs on, by "

@@ -17,7 +17,8 @@ CHECK = Check(
     title="No language package manager",
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
-    rationale="Same risk as RM-PKGMGR through the application runtime.",
+    rationale="Through pip, npm and their like the application's own runtime can fetch and run code that nobody "
+    "scanned, with no operating system package manager in the image.",
     looks_at="Every regular file of the merged file tree: content markers of Cargo, uv, opam and other programs, what "
     "scripts hand their work to (pip, npm, gem, Composer, Maven …) and the list of names in zip applications, "
     "whatever the file is called; names; and the paths of modules that install packages when an interpreter runs "
@@ -27,4 +28,5 @@ CHECK = Check(
     remediation="Uninstall it in the build stage (python -m pip uninstall pip setuptools; delete ensurepip/_bundled; "
     "delete node_modules/npm and corepack), or copy only the installed application into the runtime stage.",
     run=run,
+    references=("NIST SP 800-190, 4.1.2", "Python documentation: ensurepip"),
 )

@@ -130,7 +130,8 @@ CHECK = Check(
     title="No shared library that nothing can load",
     trait=Trait.REMOVED,
     severity=Severity.LOW,
-    rationale="Dead code still carries CVEs.",
+    rationale="A library that nothing loads brings its vulnerabilities into every scan and its bytes into every "
+    "pull, and serves nobody but who looks for code to reuse in an exploit.",
     looks_at="Every ELF file of the merged file tree: the libraries that its headers need, searched as the loader of "
     "glibc or musl does (RPATH, RUNPATH, LD_LIBRARY_PATH, ld.so.conf and its cache, default and multiarch folders), "
     "and the library names among its strings, in every script, in the configuration files and in the image config. A "

@@ -99,7 +99,8 @@ CHECK = Check(
     title="No unused locale or translation data",
     trait=Trait.REMOVED,
     severity=Severity.LOW,
-    rationale="DHI trait: unused libraries or locales removed.",
+    rationale="Translations and locale data for languages that nobody asked for are bytes to pull and files to "
+    "review that serve nobody.",
     looks_at="Files that are not empty under /usr/share/locale, /usr/share/locale-langpack, /usr/lib/locale, "
     "/usr/share/i18n and /usr/share/X11/locale of the merged file tree, held against LANG, LANGUAGE and LC_* of the "
     "config's Env. Character set converters (gconv) and translations inside Python packages are noted: programs choose "

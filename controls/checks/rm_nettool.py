@@ -17,7 +17,8 @@ CHECK = Check(
     title="No download, transfer or pivot tools",
     trait=Trait.REMOVED,
     severity=Severity.MEDIUM,
-    rationale="Used to fetch payloads and move laterally.",
+    rationale="Download and transfer tools are how an intruder fetches the next stage, sends data out and reaches "
+    "other hosts from inside the network.",
     looks_at="Every regular file of the merged file tree: content markers of curl, wget, netcat, socat, nmap, rsync, "
     "the clients of SSH, FTP, telnet and DNS, ping and traceroute, iproute2, tunnels, browsers and others, in "
     "programs, scripts and what UPX packed, the applets of BusyBox and Toybox, and names. A library such as libcurl "
@@ -27,4 +28,5 @@ CHECK = Check(
     remediation="Leave the tools in the build stage. For a health check, use a subcommand of the application, "
     "not curl or wget.",
     run=run,
+    references=("NIST SP 800-190, 4.1.2",),
 )

@@ -17,7 +17,8 @@ CHECK = Check(
     title="No OS package manager",
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
-    rationale="Stops install-after-build and persistence with vendor tools.",
+    rationale="A package manager lets an intruder, or an operator in a hurry, add software to a running container "
+    "with the vendor's own tools; what runs then is no longer what was built, scanned and signed.",
     looks_at="Every regular file of the merged file tree: content markers of dpkg, apk, Nix, Flatpak, snapd and of "
     "scripts such as dnf, in what UPX packed too, programs that link to a package manager's library (libapt-pkg, "
     "librpm, libdnf, libzypp, libalpm …), applets of BusyBox, and the names of the others. A package database is "
@@ -27,4 +28,5 @@ CHECK = Check(
     remediation="Remove the package manager in the build stage that makes the root filesystem, and keep its database "
     "for inventories; or build from a base that never had one.",
     run=run,
+    references=("NIST SP 800-190, 4.1.2", "dpkg(1)", "rpm(8)"),
 )

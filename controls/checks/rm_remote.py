@@ -31,7 +31,8 @@ CHECK = Check(
     title="No remote-login service",
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
-    rationale="Containers are managed through the runtime, not by login.",
+    rationale="A container is managed through its runtime, which authenticates and records; a login service beside "
+    "it is a second door with accounts and keys of its own.",
     looks_at="Every regular file of the merged file tree: content markers of the servers of SSH, telnet, rsh, FTP, "
     "VNC and RDP, of inetd and of web terminals, in what UPX packed too, the telnetd and inetd applets of BusyBox, "
     "the names of other login services, SSH host keys in /etc/ssh and /etc/dropbear; and ExposedPorts 22 and 23 of "
@@ -42,4 +43,5 @@ CHECK = Check(
     remediation="Remove the server and its host keys, and the EXPOSE line; use the runtime's exec or an ephemeral "
     "debug container.",
     run=run,
+    references=("NIST SP 800-190, 4.1.2", "Kubernetes documentation: ephemeral containers"),
 )

@@ -18,7 +18,8 @@ CHECK = Check(
     title="No command shell in a runtime image",
     trait=Trait.REMOVED,
     severity=Severity.HIGH,
-    rationale="A shell turns a file-write or injection bug into command execution.",
+    rationale="With a shell in the image, a bug that writes a file or injects an argument becomes a way to run any "
+    "command, and many ready-made exploits begin by starting one.",
     looks_at="Every regular file of the merged file tree, whatever its name and mode: content markers of known shells "
     "in ELF files and in scripts, in what UPX packed too, the applet tables of BusyBox and Toybox, the main package "
     "of Go programs, and then the file names, hard links and symbolic links that lead to a program. A script that a "

@@ -97,7 +97,8 @@ CHECK = Check(
     title="No development residue in a runtime image",
     trait=Trait.PURPOSE,
     severity=Severity.MEDIUM,
-    rationale="Build stage leaked.",
+    rationale="Headers, tests, version control data and development dependencies show that the build stage was "
+    "shipped with the application: they add packages to patch, and can give source code and history away.",
     looks_at="Every path of the merged file tree against the sorts in knowledge/development-residue.yaml, the names of "
     "deb, apk and rpm packages, and npm's list of what it installed (node_modules/.package-lock.json).",
     proves="A pass proves that no file has a path of those sorts and that no package is named as one for development. "

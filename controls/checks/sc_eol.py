@@ -158,7 +158,8 @@ CHECK = Check(
     title="OS and language releases are supported",
     trait=Trait.PURPOSE,
     severity=Severity.HIGH,
-    rationale="Unsupported software gets no fixes.",
+    rationale="A release that its makers no longer maintain gets no security fixes: new vulnerabilities in it stay "
+    "open, and scanners may have no data about them.",
     looks_at="/etc/os-release and the Go versions in the build information of Go programs, against the dates in "
     "knowledge/end-of-life.yaml at the time of the assessment; SUPPORT_END of os-release; the label "
     "com.docker.dhi.date.end-of-life.",

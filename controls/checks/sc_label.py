@@ -34,7 +34,8 @@ CHECK = Check(
     title="Identity annotations present",
     trait=Trait.PURPOSE,
     severity=Severity.LOW,
-    rationale="Traceability.",
+    rationale="Source, revision and version tell from what an image was built and whom to ask; without them a "
+    "finding in production cannot be traced to a commit.",
     looks_at="The manifest's annotations and the config's labels for the org.opencontainers.image keys source, "
     "revision, created, version, licenses, base.name, base.digest and vendor.",
     proves="A pass proves that all eight are there. They are unsigned claims: that they are true is not looked at.",

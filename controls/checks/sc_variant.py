@@ -125,7 +125,8 @@ CHECK = Check(
     title="Declared variant matches the content",
     trait=Trait.PURPOSE,
     severity=Severity.HIGH,
-    rationale="DHI trait: purpose-scoped; 29% of public DHI runtime definitions do name a shell package.",
+    rationale="A label or tag tells users what to expect of an image, and tools which rules to apply. Such words "
+    "are unsigned and are inherited by derived images, so they have to be held against the content.",
     looks_at="The variant by label or tag (runtime where nothing says so), the labels com.docker.dhi.shell, "
     ".package-manager and .runtime-root-required, and against them the shells and package managers found in the merged "
     "file tree and the user that USER resolves to.",

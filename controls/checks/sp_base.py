@@ -132,7 +132,8 @@ CHECK = Check(
     title="Base image is on the approved list",
     trait=Trait.SUPPLY,
     severity=Severity.HIGH,
-    rationale="Trusted base.",
+    rationale="Most of an image is its base: who approves bases decides with them which operating system, which "
+    "patches and which maintainer all images rest on.",
     looks_at="The base images named with --approved-base, their manifests and configs where they can be read; the "
     "image's layers by diffID from the lowest up; the base image that lies beside it; the images that verified SLSA "
     "provenance was built from; base labels and annotations, as unsigned claims.",

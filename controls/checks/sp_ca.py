@@ -126,7 +126,8 @@ CHECK = Check(
     title="Trust store holds only expected anchors",
     trait=Trait.SUPPLY,
     severity=Severity.LOW,
-    rationale="Rogue CA enables interception.",
+    rationale="Whoever holds the key of a certificate authority in the trust store can pass for any server to the "
+    "programs that use it: an anchor that no package brought has to be explained.",
     looks_at="The PEM certificates in the trust stores of OpenSSL, the distributions and certifi in the merged file "
     "tree, and which files there belong to a package; key stores of Java and NSS by their owner only.",
     proves="A pass proves that every trusted certificate is also in a file that a package of the image owns. That the "

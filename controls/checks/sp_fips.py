@@ -123,7 +123,8 @@ CHECK = Check(
     title="FIPS provider configured (FIPS scope only)",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
-    rationale="Validated crypto.",
+    rationale="Where validated cryptography is required, installing the module is not enough: unless the "
+    "configuration makes it the one in use, programs use other implementations without a word.",
     looks_at="The label com.docker.dhi.compliance and the tag for a promise of FIPS; then OpenSSL's provider fips.so, "
     "fipsmodule.cnf and openssl.cnf in the merged file tree.",
     proves="A pass proves that OpenSSL's FIPS provider is in the image with its module configuration, and that a "

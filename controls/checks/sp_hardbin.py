@@ -216,7 +216,8 @@ CHECK = Check(
     title="Executables built with memory protections",
     trait=Trait.SUPPLY,
     severity=Severity.LOW,
-    rationale="Exploitation mitigation.",
+    rationale="Position independence, read-only relocations and a stack that cannot be executed do not remove "
+    "errors from a program, but make many of them much harder to exploit.",
     looks_at="The program headers, dynamic section and imported symbols of every ELF program and shared library in the "
     "merged file tree: position independence (PIE), RELRO and BIND_NOW, the stack's flags (NX), writable code, text "
     "relocations, stack protector and FORTIFY. Object files and detached debug symbols are left out.",

@@ -52,7 +52,8 @@ CHECK = Check(
     title="Manifest, config and layers hash to their digests",
     trait=Trait.SUPPLY,
     severity=Severity.CRITICAL,
-    rationale="All other evidence rests on it.",
+    rationale="Everything else that is said of the image is said of bytes; only if these hash to the digest named "
+    "is it said of that image.",
     looks_at="The bytes of manifest, config and every layer, stored and uncompressed, hashed while they are read.",
     proves="A pass proves that every byte that was assessed belongs to the image of the digest named. It does not "
     "prove who made it (SP-SIG asks that). A digest that differs never gets this far: it ends the run.",

@@ -71,7 +71,8 @@ CHECK = Check(
     title="Licences known and allowed",
     trait=Trait.SUPPLY,
     severity=Severity.LOW,
-    rationale="Legal; not security.",
+    rationale="A licence that nobody knows is a legal risk for whoever distributes the image. It says nothing about "
+    "security.",
     looks_at="The licences that the metadata of every package in the inventory states.",
     proves="A pass proves that every package found states some licence. Whether it is allowed takes a list of allowed "
     "licences, which there is none of here; that the statement is true is not looked at.",

@@ -101,7 +101,8 @@ CHECK = Check(
     title="Build provenance present, signed, about this digest",
     trait=Trait.SUPPLY,
     severity=Severity.HIGH,
-    rationale="Where and how it was built.",
+    rationale="Provenance tells which builder made the image, from which source and how, so that a build on "
+    "somebody's machine or from another repository can be told from the one intended.",
     looks_at="Attestations found with the image whose predicate type is SLSA provenance (v0.2 or v1) and whose subject "
     "is the image's or its index's digest, verified against the key or identity that was named; the builder, source "
     "and inputs that they name; verified SLSA verification summaries.",

@@ -148,7 +148,8 @@ CHECK = Check(
     title="Package sources are signed and https",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
-    rationale="Verified packages only.",
+    rationale="A package source without signatures or over an unverified connection delivers what anybody on the "
+    "way puts there, to every later build and to whoever installs something in the container.",
     looks_at="The configuration of APT, apk, YUM/DNF, zypper, pip and npm in the merged file tree, and whether a "
     "keyring of APT or apk is there.",
     proves="A pass proves that none of these files allows unsigned packages or unverified hosts, and that apk, pip and "

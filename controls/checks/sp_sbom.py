@@ -96,7 +96,8 @@ CHECK = Check(
     title="SBOM present with the minimum elements",
     trait=Trait.SUPPLY,
     severity=Severity.HIGH,
-    rationale="Transparency.",
+    rationale="Without a list of components nobody who runs the image can tell whether a new vulnerability concerns "
+    "it; the minimum elements are what makes such a list usable.",
     looks_at="Attestations about this digest whose predicate is a CycloneDX or SPDX 2 document in JSON, signed or not, "
     "for the NTIA minimum elements: author, timestamp, relationships; supplier, name, version and identifier of every "
     "component (files are no components).",

@@ -17,7 +17,8 @@ CHECK = Check(
     title="SBOM is signed and bound to this digest",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
-    rationale="An unsigned SBOM is a claim.",
+    rationale="An SBOM that nobody signed can be replaced by anyone who can write to the registry, and nobody can "
+    "be held to what it says.",
     looks_at="Attestations found with the image whose predicate type is SPDX or CycloneDX and whose subject is the "
     "image's or its index's digest, verified against the key or identity that was named.",
     proves="A pass proves that the named signer attested an SBOM about this digest. Whether that SBOM is complete "

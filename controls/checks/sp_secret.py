@@ -252,7 +252,8 @@ CHECK = Check(
     title="No secrets in layers, config, history or labels",
     trait=Trait.SUPPLY,
     severity=Severity.CRITICAL,
-    rationale="Anyone who can pull can read.",
+    rationale="Whoever can pull the image can read every byte of every layer, of the history and of the "
+    "configuration: a secret in it is known to all of them, and deleting it in a later layer does not take it back.",
     looks_at="Every byte of every regular file of every layer, hidden and replaced ones too, and every text of the "
     "image config (environment, labels, history) and of the manifest: private keys, cloud keys, tokens with their "
     "checksums, credential files and values behind telling names, by the rules in knowledge/secrets.yaml.",

@@ -17,7 +17,7 @@ CHECK = Check(
     title="Image signature verifies for an expected identity",
     trait=Trait.SUPPLY,
     severity=Severity.CRITICAL,
-    rationale="Authenticity.",
+    rationale="A digest tells that an image is unchanged, not whose it is; a signature by an expected identity does.",
     looks_at="Signatures found with the image (cosign tags, referrers, bundles), verified against the key or identity "
     "that was named.",
     proves="A pass proves that the named key or identity signed this image's digest, with the transparency evidence "

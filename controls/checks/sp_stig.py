@@ -82,7 +82,8 @@ CHECK = Check(
     title="SCAP/STIG result attestation present and scored",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
-    rationale="Evidence already made by others.",
+    rationale="Where a STIG applies, an assessor wants the result of its benchmark; one that is attested about this "
+    "digest need not be taken again.",
     looks_at="Attestations about this digest of predicate type docker.com/dhi/stig, verified against the key or "
     "identity that was named, with the XCCDF reports inside; XCCDF results and ARF collections given as files.",
     proves="A pass proves that the named signer attested, for every profile told of, the whole score by the default "

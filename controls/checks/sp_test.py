@@ -42,7 +42,8 @@ CHECK = Check(
     title="Test results attested",
     trait=Trait.SUPPLY,
     severity=Severity.LOW,
-    rationale="Functional evidence.",
+    rationale="An image can be hardened until it no longer works; attested tests of the built image show that "
+    "somebody tried it, and what they tried.",
     looks_at="Attestations about this digest that carry test results (in-toto test-result, CTRF), verified against the "
     "key or identity that was named; CTRF and JUnit files. This tool's own results are passed over.",
     proves="A pass proves that the named signer attested results of at least one test about this digest, and that none "

@@ -81,7 +81,8 @@ CHECK = Check(
     title="VEX statements verified and applied only where they apply",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
-    rationale="Keeps the auditor able to challenge a suppression.",
+    rationale="A VEX statement makes a finding disappear from reports. An auditor has to be able to see who said "
+    "so, about what exactly, and for which reason.",
     looks_at="Attestations about this digest whose predicate is OpenVEX, or CycloneDX with analysed vulnerabilities, "
     "verified against the key or identity that was named; their products, held against the image's digests and the "
     "packages of its inventory by purl and version.",

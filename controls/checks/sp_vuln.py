@@ -121,7 +121,8 @@ CHECK = Check(
     title="Known-vulnerability scan present, fresh and within policy",
     trait=Trait.SUPPLY,
     severity=Severity.HIGH,
-    rationale="Vulnerability management evidence.",
+    rationale="That vulnerabilities are looked for, and fixed where a fix is there, is asked by most frameworks; a "
+    "scan that is old, unsigned or about another digest is no evidence of it.",
     looks_at="Attestations about this digest that carry a vulnerability scan (in-toto vulns v0.1 and v0.2, cosign vuln "
     "with a grype or trivy report, CycloneDX with vulnerabilities), verified against the key or identity that was "
     "named; scan reports given as files (grype, trivy, SARIF, CycloneDX). This tool scans nothing itself.",

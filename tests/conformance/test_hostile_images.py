@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -75,16 +74,16 @@ def test_nothing_is_written_where_a_layer_points(shared: Path) -> None:
 
 def test_decompression_bomb_stays_within_bounded_memory(shared: Path) -> None:
     program = (
-        "import sys, resource;"
+        "import sys;"
         "from tests.conformance.test_hostile_images import CASES, read;"
         "from pathlib import Path;"
         "case = next(case for case in CASES if case['name'] == 'gzip-bomb-512-mib');"
         "read(case, Path(sys.argv[1]));"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        # Not ru_maxrss, which a process takes over from the one that started it.
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     checkout = Path(__file__).resolve().parents[2]
     run = subprocess.run(
         [sys.executable, "-c", program, str(shared)], cwd=checkout, capture_output=True, text=True, check=True
     )
-    assert int(run.stdout) * 1024 < 300 * 2**20
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
+    assert 0 < int(run.stdout) * 1024 < 300 * 2**20

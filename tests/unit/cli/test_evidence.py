@@ -314,7 +314,7 @@ def caught(place: str, key: bytes) -> bool:
 
 @pytest.mark.parametrize(("part", "flips"), [("report", 12), ("signature", 12), ("folder", 12), ("attached", 6)])
 def test_no_flipped_byte_goes_unseen(made: Made, tmp_path: Path, part: str, flips: int) -> None:
-    """A thousand flips were tried once, see the record of it; these are some for every day."""
+    """A few in every run: each costs as much as verifying the whole."""
     chance = random.Random(20261101)  # noqa: S311
     if part == "attached":
         root = tmp_path / "image"

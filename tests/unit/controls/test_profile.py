@@ -21,7 +21,7 @@ def own(text: str) -> CheckProfile:
     return read_profile("acme.yaml", f"schema: 1\nid: acme\n{text}".encode(), check_catalog())
 
 
-def summary(profile: CheckProfile, asked: tuple[str, ...] = (), **outcomes: Passed | Failed | Unknown) -> ExitCode:
+def summary(profile: CheckProfile, asked: tuple[str, ...] = (), /, **outcomes: Passed | Failed | Unknown) -> ExitCode:
     """The answer where every check passes but those of `outcomes`, by id with underscores."""
     given = {name.replace("_", "-"): outcome for name, outcome in outcomes.items()}
     checks = profile.weighed(CHECKS)

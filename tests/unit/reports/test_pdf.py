@@ -17,9 +17,12 @@ from compliance.errors import ExitCode
 from compliance.model.assessment import Assessment
 from compliance.model.outcome import Failed, Observation
 from reports import assessment_json, audit_page, csv, pdf
+from reports.branding import read_branding
 from reports.document import Document
 from reports.pdf_attachments import embedded_files
+from reports.pdf_text import page_text
 from tests.builders.assessment import DIGEST, HIDDEN, LONG_PATH, MOMENT, assessment
+from tests.builders.hostile_document import hostile
 
 SBOM = {"sbom.cdx.json": b'{"bomFormat": "CycloneDX"}\n', "oscal/assessment-results.json": b"{}\n"}
 
@@ -266,6 +269,67 @@ def test_the_report_can_be_made_again_by_the_printed_command(html: str) -> None:
         "hullmark assess registry:registry.example.org/team/payments-api:2.14.0 "
         "--effective-time 2026-11-01T12:00:00Z -o json" in html
     )
+
+
+def test_hostile_texts_are_printed_as_text(document: Document) -> None:
+    spoiled = hostile(document)
+    text = html_of(spoiled)
+    assert "<script" not in text
+    assert not re.search(r"<img|<style|javascript:", text)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]", text)
+    assert "{{7*7}}" in text
+    printed = "".join("".join(page_text(pdf.render(spoiled))).split())
+    for part in ("<script>alert(1)</script>", "{{7*7}}", r"a\x00b\x1b[31mred", r"\u202egnp.exe"):
+        assert part in printed
+
+
+def test_any_image_has_at_most_sixty_pages() -> None:
+    """A thousand long observations to each check, a thousand controls to each framework, layers, claims, signatures."""
+    document = with_observations(300, path="a/" * 300 + "end", summary="s " * 200)
+    controls = [
+        {**control, "id": f"{control['id']}-{number}", "title": "t" * 300}
+        for control in document["controls"]
+        for number in range(200)
+    ]
+    signatures = document["verification"]["signatures"] * 50
+    checks = [
+        {**check, "id": f"{check['id']}-{number}", "remediation": "r " * 500, "proves": "p " * 500}
+        for check in document["checks"]
+        for number in range(6)
+    ]
+    subject = {**document["subject"], "layers": document["subject"]["layers"] * 60, "notices": ["n " * 200] * 30}
+    grown: Any = {
+        **document,
+        "controls": controls,
+        "checks": checks,
+        "subject": subject,
+        "verification": {**document["verification"], "signatures": signatures},
+    }
+    assert pages(pdf.render(grown)) <= 60
+
+
+def test_the_files_are_associated_with_the_document_each_once(content: bytes) -> None:
+    root = reader(content).root
+    specifications = [root["/AF"][place] for place in range(len(root["/AF"]))]
+    relations = {str(one["/UF"]): str(one["/AFRelationship"]) for one in specifications}
+    assert len(relations) == len(specifications) == len(SBOM) + 2
+    assert relations["assessment.json"] == "/Source"
+    assert relations["findings.csv"] == "/Data"
+
+
+def test_an_organisation_finds_its_words_and_logo(document: Document) -> None:
+    logo = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 6 2"><rect width="6" height="2" fill="#d9a400"/></svg>'
+    )
+    branding = read_branding(
+        title="Release gate", organisation="Example Org", logo=logo, classification="CONFIDENTIAL",
+        scope="What is released.", contacts=("security@example.org",),
+    )  # fmt: skip
+    content = pdf.render(document, branding=branding)
+    printed = "".join(page_text(content))
+    for words in ("Release gate", "Example Org", "CONFIDENTIAL", "What is released.", "security@example.org"):
+        assert words in printed
+    assert printed.count("CONFIDENTIAL") >= pages(content)
 
 
 def test_many_observations_are_capped_and_the_rest_counted() -> None:

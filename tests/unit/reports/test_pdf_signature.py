@@ -105,7 +105,7 @@ def test_a_second_signature_is_refused(signed: bytes) -> None:
     writer = IncrementalPdfFileWriter(io.BytesIO(signed))
     append_signature_field(writer, SigFieldSpec("Another"))
     out = io.BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]
     with pytest.raises(VerificationError):
         read_signature(out.getvalue())
 
