@@ -64,6 +64,7 @@ def table(layout: str, parts: Mapping[str, Mapping[str, float]]) -> str:
         f"  {reading:8.2f} s  reading and inventory for the checks ({reading / inventory - 1:+.0%})",
         f"  {total:8.2f} s  {len(checks)} checks: {total / reading:.0%} of the reading for them, "
         f"{total / inventory:.0%} of the inventory (aim {AIM:.0%})",
+        f"  {reading + total:8.2f} s  all that an assessment needs of it ({(reading + total) / inventory - 1:+.0%})",
     ]
     slowest = sorted(checks.items(), key=lambda item: (-item[1], item[0]))
     lines += [f"  {value:8.3f} s  {name}" for name, value in slowest[:LISTED]]
