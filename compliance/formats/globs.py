@@ -18,6 +18,7 @@ _BEGINNING = 4
 """Letters by which file names are told apart: with fewer most names that begin with lib meet."""
 _CHOICES_MAX = 64
 _WILD = re.compile(r"[*?{\[]")
+_BRACES = re.compile(r"\{.*\}", re.DOTALL)
 
 
 def translate(glob: str) -> str:
@@ -76,13 +77,14 @@ class PathTable(Generic[T]):
                 before, _, last = glob.rpartition("/")
                 suffix = re.search(r"\.([\w+-]+)$", last)
                 begins = re.match(rf"[\w.+-]{{{_BEGINNING}}}", last)
-                folder = next((part for part in reversed(before.split("/")) if part and not _WILD.search(part)), None)
-                if not _WILD.search(last):
+                folders_of = () if _BRACES.search(glob) else reversed(before.split("/"))  # a slash may lie in braces
+                folder = next((part for part in folders_of if part and not _WILD.search(part)), None)
+                if not _WILD.search(last) and not _BRACES.search(glob):
                     names[last][number].append(glob)
                 elif suffix:
                     suffixes[suffix[1]][number].append(glob)
                 elif begins and glob == f"**/{last}" and "**" not in last:
-                    beginnings[begins[0]][number].append(last)
+                    beginnings[begins[0]][number].append(glob)
                 elif folder:
                     folders[folder][number].append(glob)
                 else:
@@ -103,7 +105,7 @@ class PathTable(Generic[T]):
             found += [number for number, pattern in some if pattern.fullmatch(path)]
         some = self._beginnings.get(name[:_BEGINNING])
         if some is not None:
-            found += [number for number, pattern in some if pattern.fullmatch(name)]
+            found += [number for number, pattern in some if pattern.fullmatch(path)]
         dot = name.rfind(".")
         if dot >= 0:
             some = self._suffixes.get(name[dot + 1 :])

@@ -24,6 +24,8 @@ from compliance.formats.globs import PathMatcher, PathTable, translate
         ("lib/ld-?.so", ("lib/ld-2.so",), ("lib/ld-22.so", "lib/ld-/.so")),
         ("a/[!x]b", ("a/yb",), ("a/xb",)),
         ("a/[*]b", ("a/*b",), ("a/xb",)),
+        ("{a/b.c,lib}/[!b]*", ("lib/a", "a/b.c/a"), ("b.c,lib}/a", "lib/b")),
+        ("[!b]*{,/lib}", ("a/lib", "ax"), ("a/lib}", "b/lib")),
     ],
 )
 def test_glob_matches_whole_paths(glob: str, matching: tuple[str, ...], other: tuple[str, ...]) -> None:
