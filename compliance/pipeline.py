@@ -467,8 +467,6 @@ def sbom(
 
 def read_sbom(content: bytes, options: Options) -> SbomDocument:
     """A CycloneDX or SPDX document of anybody's; licence expressions that are none are texts. Raises FormatError."""
-    from dataclasses import replace
-
     from compliance.formats.sbom import read
     from compliance.formats.sbom_document import Tool
     from compliance.sbom.licenses import checked_licenses

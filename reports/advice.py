@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from compliance.model.advice import Advice, CompatibilityAdvice, Impact, Obstacle, Place, Subject
 from compliance.model.filesystem import display_path
-from reports import wording
+from reports import terminal, wording
 from reports.markdown import escape
 from reports.redaction import redact
 from reports.text import clean, sentence
@@ -219,23 +219,11 @@ def verdict(shape: AdviceDocument) -> str:
 
 def render_table(shape: AdviceDocument, *, color: bool = False, width: int = DEFAULT_WIDTH) -> bytes:
     """For a terminal: the verdict, the advice by impact, obstacles, open questions, the Dockerfile."""
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
     out = io.StringIO()
-    console = Console(
-        file=out,
-        width=max(width, 40),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        _environ={},
-    )
+    console = terminal.console(out, color=color, width=width)
     style = {"breaks": "bold white on red", "not-determined": "bold black on yellow"}.get(
         shape["summary"]["outcome"], "bold white on green"
     )

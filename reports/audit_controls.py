@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reports import findings, wording
 from reports.audit_charts import squares
 from reports.document import Control, Document
-from reports.text import anchor, shortened
+from reports.text import anchor, control_anchor, shortened
 
 _CHECKS_MAX = 6
 """Checks named for one control; the others are counted."""
@@ -91,7 +91,7 @@ def _group(status: str, found: list[Control], outcomes: Mapping[str, str], room:
 def _line(control: Control, outcomes: Mapping[str, str]) -> dict[str, object]:
     deciding = [check for check in control["checks"] if outcomes.get(check) in _DECIDING[control["status"]]]
     relation = "" if control["status"] == "contradicted" else control["relation"] or ""
-    notes = ("waived" if control["waived"] else "", relation, _baselines(control))
+    notes = ("waived" if control["waived"] else "", relation, wording.baselines(control))
     return {
         **_brief(control),
         "notes": "; ".join(filter(None, notes)),
@@ -107,22 +107,3 @@ def _brief(control: Control) -> dict[str, object]:
         "label": shortened(control["label"], 40),
         "title": shortened(control["title"], 160) + unconfirmed,
     }
-
-
-_BASELINES = ("low", "moderate", "high")
-
-
-def _baselines(control: Control) -> str:
-    """The baselines of a control; those of a framework without any have no text."""
-    baselines = control["baselines"]
-    if baselines is None:
-        return ""
-    for place, lowest in enumerate(_BASELINES):
-        if set(baselines) == set(_BASELINES[place:]):
-            return f"{lowest} and up" if len(baselines) > 1 else f"{lowest} only"
-    return ", ".join(baselines) or "no baseline"
-
-
-def control_anchor(control: Control) -> str:
-    """The id of the place where the report speaks of `control`."""
-    return f"control-{anchor(control['framework'])}-{anchor(control['id'])}"

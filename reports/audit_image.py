@@ -30,7 +30,7 @@ def image(document: Document) -> dict[str, object]:
         "system": shortened(system["prettyName"] or system["id"], 160) if system else "no os-release file in the image",
         "config": _config(document),
         "notices": [shortened(notice) for notice in subject["notices"][:_NOTICES_MAX]],
-        "read": _read(document),
+        "read": wording.read(document),
         **_layers(document),
         "packages": _amounts(types[:_TYPES_MAX], "packages"),
         "packages_sentence": _packages_sentence(document, len(types)),
@@ -38,24 +38,6 @@ def image(document: Document) -> dict[str, object]:
         "more_claims": len(claims) - _CLAIMS_MAX,
         "writable": _writable(document),
     }
-
-
-def _read(document: Document) -> str:
-    coverage = document["coverage"]
-    residue = coverage["residue"]
-    hidden = (
-        f" Lower layers hold {wording.count(residue['files'], 'further file')} ({wording.size(residue['bytes'])}) that "
-        "upper ones hide: a container does not see them, but whoever has the image does."
-        if residue["files"]
-        else " No file of a lower layer is hidden by an upper one."
-    )
-    return (
-        f"{wording.count(coverage['entries'], 'entry', 'entries')} in the merged tree, among them "
-        f"{wording.count(coverage['files'], 'regular file')} of {wording.size(coverage['bytes'])} in all; "
-        f"{coverage['executables']:,} of them may be executed. "
-        + ("Every one was read to its end." if coverage["whollyRead"] else "Not all could be read: see Limits.")
-        + hidden
-    )
 
 
 def _layers(document: Document) -> dict[str, object]:

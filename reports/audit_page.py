@@ -14,12 +14,12 @@ from datetime import date
 
 from reports import findings, wording
 from reports.audit_charts import bar, squares
-from reports.audit_controls import control_anchor, controls
+from reports.audit_controls import controls
 from reports.audit_image import image, limits
 from reports.audit_signatures import signatures
 from reports.branding import NO_BRANDING, Branding
 from reports.document import Check, Control, Document, Observation, Subject
-from reports.text import anchor, opening, shortened, stopped
+from reports.text import anchor, control_anchor, opening, shortened, stopped
 
 EVIDENCE_MAX = 5
 """Observations printed for one check; fewer where those of all checks would fill too many pages."""
@@ -30,47 +30,7 @@ _FIRST_MAX, _OPEN_MAX, _WAIVERS_MAX, _AREAS_MAX, _DEFINITIONS_MAX = 6, 3, 20, 12
 _NAMES_MAX = 6
 _BEARING_MAX = 5
 
-_MARKS = {
-    "passed": "✓",
-    "failed": "×",  # noqa: RUF001
-    "unknown": "?",
-    "errored": "!",
-    "not-applicable": "–",  # noqa: RUF001
-    "contradicted": "×",  # noqa: RUF001
-    "undetermined": "?",
-    "supported": "+",
-    "satisfied": "✓",
-    "not-satisfied": "×",  # noqa: RUF001
-    "not-determined": "?",
-    "not-verified": "×",  # noqa: RUF001
-    "verified": "✓",
-    "invalid": "×",  # noqa: RUF001
-    "unchecked": "?",
-    "unsigned": "?",
-}
-_TRAIT_MEANINGS = {
-    "removed": "Shells, package managers, compilers and other tools that a running service does not need are gone.",
-    "nonroot": "The program starts as an ordinary user, and nothing in the image helps it to become root.",
-    "immutable": "The user that the program runs as cannot change what is run.",
-    "purpose": "The image holds what its declared purpose needs, no more, and its releases are supported.",
-    "drift": "Every executable is accounted for, and files are as their packages delivered them.",
-    "supply": "Every byte is covered by a digest; who built and signed it is verified.",
-}
-_GLOSSARY = (
-    ("Attestation", "A signed statement about an image digest: how it was built, what is in it, what a scan found."),
-    ("Check", "One question to the image with one of five outcomes: passed, failed, not applicable, unknown, errored."),
-    ("Control", "A requirement of a published framework. Checks bear on it; they rarely cover it."),
-    ("Digest", "A cryptographic hash of bytes. Two images with the same digest are the same image."),
-    ("Errored", "The check itself broke. Counts as not determined."),
-    ("Layer", "One of the archives that are laid over each other to make the image's file system."),
-    ("Merged tree", "The file system as a container sees it, after all layers are laid over each other."),
-    ("Observation", "One fact that a check saw, with the place in the image where it can be seen again."),
-    ("Package URL (purl)", "The name of a package with its type and version, as pkg:deb/debian/bash@5.2.15."),
-    ("Profile", "What the image is held against: runtime is the strictest; dev and sdk images carry tools on purpose."),
-    ("SBOM", "Software bill of materials: the list of the packages in the image, attached as sbom.cdx.json if made."),
-    ("Unknown", "The evidence does not suffice. Less evidence never makes a pass."),
-    ("Waiver", "A failure that somebody accepted, with a reason and an end. It stays a failure in this report."),
-)
+_GLOSSARY = wording.glossary("attached as sbom.cdx.json if made")
 _CHAPTERS = (
     ("summary", "Summary"),
     ("image", "The image"),
@@ -113,7 +73,7 @@ def html(document: Document, files: tuple[AttachedFile, ...], branding: Branding
         document=document,
         branding=branding,
         files=files,
-        marks=_MARKS,
+        marks=wording.MARKS,
         minute=wording.minute,
         size=wording.size,
         glossary=_GLOSSARY,
@@ -312,7 +272,7 @@ def _trait(document: Document, trait: str, blocks: Mapping[str, dict[str, object
     return {
         "anchor": f"trait-{trait}",
         "title": wording.TRAITS[trait],
-        "meaning": _TRAIT_MEANINGS[trait],
+        "meaning": wording.TRAIT_MEANINGS[trait],
         "words": words or "no checks",
         "kept": bool(checks) and not counts["failed"] and not counts["unknown"] and not counts["errored"],
         "broken": counts["failed"],

@@ -37,7 +37,7 @@ def signatures(document: Document) -> dict[str, object]:
         none = stopped(shortened(policy["reason"]))
         kinds = (("Trust policy", none, [_requirement(one) for one in policy["requirements"]]), *kinds)
     return {
-        "demand": demand(document),
+        "demand": wording.demand(document),
         "signed": [
             {"title": title, "none": none, "rows": rows[:_ROWS_MAX], "more": len(rows) - _ROWS_MAX}
             for title, none, rows in kinds
@@ -96,25 +96,3 @@ def _given(document: Document) -> list[dict[str, object]]:
         }
         for report in document["suppliedReports"]
     ]
-
-
-def demand(document: Document) -> str:
-    """Whose signatures were demanded, in words."""
-    demand = document["verification"]["demand"]
-    policy = document["verification"]["policy"]
-    if policy is not None:
-        return (
-            f"Verified means: by a signer whom the trust policy {policy['digest']} names for it. The policy knows the "
-            f"image as {shortened(policy['image'])}. Nobody else is trusted."
-        )
-    if not demand["made"]:
-        return "No key and no identity was named to verify against, so that nothing is trusted here."
-    named = (
-        ("key", demand["keyId"]),
-        ("identity", demand["identity"]),
-        ("identity matching", demand["identityRegexp"]),
-        ("issuer", demand["issuer"]),
-        ("issuer matching", demand["issuerRegexp"]),
-    )
-    words = ", ".join(f"{what} {shortened(value)}" for what, value in named if value)
-    return f"Verified means: by the signer that the assessment was told to trust ({words}). Nobody else is trusted."

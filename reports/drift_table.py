@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from reports import drift_wording
+from reports import drift_wording, terminal
 from reports.drift_document import AreaDocument, DriftDocument, SideDocument
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_WIDTH = 80
-_WIDTH_MIN = 40
 _LISTED_MAX = 12
 _SENTENCES_MAX = 10
 _LABEL_WIDTH = 9  # with a digest after it a line has exactly 80 columns
@@ -26,22 +25,10 @@ _MARK_STYLES = {"added": "green", "removed": "red", "changed": "yellow"}
 
 def render(document: DriftDocument, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
     """The comparison as text of `width` columns, with ANSI colours when `color`."""
-    from rich.console import Console
     from rich.text import Text
 
     out = io.StringIO()
-    console = Console(
-        file=out,
-        width=max(width, _WIDTH_MIN),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        _environ={},
-    )
+    console = terminal.console(out, color=color, width=width)
     outcome = document["summary"]["outcome"]
     verdict = Text(f" {drift_wording.OUTCOMES[outcome]} ", style=_OUTCOME_STYLES[outcome])
     console.print(Text.assemble(verdict, "  ", drift_wording.verdict_sentence(document)))

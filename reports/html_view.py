@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from reports import drift_wording, findings, html_charts, wording
 from reports.branding import Branding
 from reports.document import Attestation, Check, Control, Document, Observation, PolicyRequirement, Signature
-from reports.text import anchor, opening, shortened, stopped
+from reports.text import anchor, control_anchor, opening, shortened, stopped
 
 EVIDENCE_MAX = 200
 """Observations of one check; fewer where those of all checks would be more text than a browser handles well."""
@@ -27,7 +27,6 @@ _OPEN_MAX = 5
 _NAMES_MAX = 20
 _VARIABLES_MAX = 100
 _TYPES_CHARTED = 6
-_BASELINES = ("low", "moderate", "high")
 _HELD = {"held": "verified", "not-held": "invalid", "undetermined": "unchecked"}
 
 View = dict[str, object]
@@ -39,7 +38,7 @@ def view(document: Document, branding: Branding) -> View:
     return {
         "document": document,
         "marks": wording.MARKS,
-        "glossary": wording.GLOSSARY,
+        "glossary": wording.glossary("in the evidence as sbom.cdx.json"),
         "title": branding.title or f"Assessment of {shortened(_named(document), 120)}",
         "reference": shortened(_named(document), 200),
         "verdict": _verdict(document),
@@ -281,7 +280,7 @@ def _grouped(document: Document, controls: Iterable[Control]) -> list[View]:
     names: dict[str, object] = {framework["id"]: framework["name"] for framework in document["frameworks"]}
     groups: dict[str, list[View]] = {}
     for control in controls:
-        link: View = {"label": control["label"], "anchor": _control_anchor(control), "title": control["title"]}
+        link: View = {"label": control["label"], "anchor": control_anchor(control), "title": control["title"]}
         groups.setdefault(control["framework"], []).append(link)
     return [{"framework": names[framework], "controls": group} for framework, group in groups.items()]
 
@@ -386,31 +385,16 @@ def _framework(document: Document, identifier: str, title: str) -> View:
 def _control(control: Control) -> View:
     unconfirmed = "" if control["confirmed"] else " (id or title not confirmed in the source)"
     return {
-        "anchor": _control_anchor(control),
+        "anchor": control_anchor(control),
         "label": control["label"],
         "title": control["title"] + unconfirmed,
         "status": control["status"],
         "word": wording.STATUSES[control["status"]],
         "relation": control["relation"] or "none was run",
-        "baselines": _baselines(control),
+        "baselines": wording.baselines(control),
         "checks": [(identifier, f"check-{anchor(identifier)}") for identifier in control["checks"]],
         "waived": control["waived"],
     }
-
-
-def _baselines(control: Control) -> str:
-    """The baselines of a control; those of a framework without any have no text."""
-    baselines = control["baselines"]
-    if baselines is None:
-        return ""
-    for place, lowest in enumerate(_BASELINES):
-        if set(baselines) == set(_BASELINES[place:]):
-            return f"{lowest} and up" if len(baselines) > 1 else f"{lowest} only"
-    return ", ".join(baselines) or "no baseline"
-
-
-def _control_anchor(control: Control) -> str:
-    return f"control-{anchor(control['framework'])}-{anchor(control['id'])}"
 
 
 # The image
@@ -424,7 +408,7 @@ def _image(document: Document) -> View:
         "image_facts": _image_facts(document, (system["prettyName"] or system["id"]) if system else None),
         "rootfs": document["subject"]["config"] is None,
         "notices": [shortened(notice) for notice in document["subject"]["notices"][:_ROWS_MAX]],
-        "read": _read(document),
+        "read": wording.read(document),
         "layers": _layers(document),
         "packages_sentence": _packages_sentence(document, len(types)),
         "packages": [(name, f"{number:,}") for name, number in types[:_ROWS_MAX]],
@@ -472,24 +456,6 @@ def _image_facts(document: Document, system: str | None) -> list[tuple[str, str,
 
 def _command(arguments: Sequence[str]) -> str:
     return shlex.join(arguments) if arguments else ""
-
-
-def _read(document: Document) -> str:
-    coverage = document["coverage"]
-    residue = coverage["residue"]
-    hidden = (
-        f" Lower layers hold {wording.count(residue['files'], 'further file')} ({wording.size(residue['bytes'])}) that "
-        "upper ones hide: a container does not see them, but whoever has the image does."
-        if residue["files"]
-        else " No file of a lower layer is hidden by an upper one."
-    )
-    return (
-        f"{wording.count(coverage['entries'], 'entry', 'entries')} in the merged tree, among them "
-        f"{wording.count(coverage['files'], 'regular file')} of {wording.size(coverage['bytes'])} in all; "
-        f"{coverage['executables']:,} of them may be executed. "
-        + ("Every one was read to its end." if coverage["whollyRead"] else "Not all could be read: see Limits.")
-        + hidden
-    )
 
 
 def _layers(document: Document) -> View:
@@ -581,7 +547,7 @@ def _signed(document: Document) -> View:
         requirements = [_requirement(one) for one in policy["requirements"]]
         kinds.insert(0, ("Trust policy", stopped(shortened(policy["reason"])), requirements))
     return {
-        "demand": _demand(document),
+        "demand": wording.demand(document),
         "signed": [
             {"title": title, "none": none, "rows": rows[:_ROWS_MAX], "more": len(rows) - _ROWS_MAX}
             for title, none, rows in kinds
@@ -650,26 +616,6 @@ def _given(document: Document) -> list[View]:
         )
         for report in document["suppliedReports"]
     ]
-
-
-def _demand(document: Document) -> str:
-    demand, policy = document["verification"]["demand"], document["verification"]["policy"]
-    if policy is not None:
-        return (
-            f"Verified means: by a signer whom the trust policy {policy['digest']} names for it. The policy knows the "
-            f"image as {shortened(policy['image'])}. Nobody else is trusted."
-        )
-    if not demand["made"]:
-        return "No key and no identity was named to verify against, so that nothing is trusted here."
-    named = (
-        ("key", demand["keyId"]),
-        ("identity", demand["identity"]),
-        ("identity matching", demand["identityRegexp"]),
-        ("issuer", demand["issuer"]),
-        ("issuer matching", demand["issuerRegexp"]),
-    )
-    words = ", ".join(f"{what} {shortened(value)}" for what, value in named if value)
-    return f"Verified means: by the signer that the assessment was told to trust ({words}). Nobody else is trusted."
 
 
 # Limits

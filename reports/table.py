@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from reports import findings, wording
+from reports import findings, terminal, wording
 from reports.document import Check, Document, Signature
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 DEFAULT_WIDTH = 80
-_WIDTH_MIN = 40
 _OBSERVATIONS_MAX = 3
 _PLACES_MAX = 3
 _LABEL_WIDTH = 9  # with a digest after it a line has exactly 80 columns
@@ -37,21 +36,9 @@ _SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "
 
 def render(document: Document, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
     """The report as text of `width` columns, with ANSI colours when `color`. Colour repeats what the words say."""
-    from rich.console import Console
 
     out = io.StringIO()
-    console = Console(
-        file=out,
-        width=max(width, _WIDTH_MIN),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        legacy_windows=False,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        _environ={},
-    )
+    console = terminal.console(out, color=color, width=width)
     _verdict(console, document)
     _subject(console, document)
     _traits(console, document)

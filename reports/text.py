@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from reports.document import Control
+
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"
@@ -62,3 +64,8 @@ def anchor(identifier: str) -> str:
     return "".join(
         char if char.isascii() and (char.isalnum() or char in ".-") else f"_{ord(char):x}" for char in identifier
     )
+
+
+def control_anchor(control: Control) -> str:
+    """The HTML id of the place where a report speaks of `control`."""
+    return f"control-{anchor(control['framework'])}-{anchor(control['id'])}"

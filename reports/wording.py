@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reports import findings
-from reports.document import Document, Observation, PolicyRequirement
+from reports.document import Control, Document, Observation, PolicyRequirement
+from reports.text import shortened
 
 VERDICTS = {
     "satisfied": "SATISFIED",
@@ -46,7 +47,8 @@ MARKS = {
     "unsigned": "?",
 }
 """One character beside each outcome, status, verdict or state of a signature, for whoever sees no colours."""
-GLOSSARY = (
+_BASELINES = ("low", "moderate", "high")
+_TERMS = (
     ("Attestation", "A signed statement about an image digest: how it was built, what is in it, what a scan found."),
     ("Check", "One question to the image with one of five outcomes: passed, failed, not applicable, unknown, errored."),
     ("Control", "A requirement of a published framework. Checks bear on it; they rarely cover it."),
@@ -57,7 +59,7 @@ GLOSSARY = (
     ("Observation", "One fact that a check saw, with the place in the image where it can be seen again."),
     ("Package URL (purl)", "The name of a package with its type and version, as pkg:deb/debian/bash@5.2.15."),
     ("Profile", "What the image is held against: runtime is the strictest; dev and sdk images carry tools on purpose."),
-    ("SBOM", "Software bill of materials: the list of the packages in the image, in the evidence as sbom.cdx.json."),
+    ("SBOM", "Software bill of materials: the list of the packages in the image, {sbom}."),
     ("Unknown", "The evidence does not suffice. Less evidence never makes a pass."),
     ("Waiver", "A failure that somebody accepted, with a reason and an end. It stays a failure in this report."),
 )
@@ -208,3 +210,59 @@ def short_digest(digest: str, length: int = 12) -> str:
 def minute(time: str) -> str:
     """An RFC 3339 time to the minute: ``2026-11-01 12:00 UTC``."""
     return f"{time[:10]} {time[11:16]} UTC"
+
+
+def glossary(sbom: str) -> tuple[tuple[str, str], ...]:
+    """The terms of a report with what they mean; `sbom` says where its bill of materials is."""
+    return tuple((term, meaning.format(sbom=sbom)) for term, meaning in _TERMS)
+
+
+def demand(document: Document) -> str:
+    """Whose signatures were demanded, in words."""
+    demanded, policy = document["verification"]["demand"], document["verification"]["policy"]
+    if policy is not None:
+        return (
+            f"Verified means: by a signer whom the trust policy {policy['digest']} names for it. The policy knows the "
+            f"image as {shortened(policy['image'])}. Nobody else is trusted."
+        )
+    if not demanded["made"]:
+        return "No key and no identity was named to verify against, so that nothing is trusted here."
+    named = (
+        ("key", demanded["keyId"]),
+        ("identity", demanded["identity"]),
+        ("identity matching", demanded["identityRegexp"]),
+        ("issuer", demanded["issuer"]),
+        ("issuer matching", demanded["issuerRegexp"]),
+    )
+    words = ", ".join(f"{what} {shortened(value)}" for what, value in named if value)
+    return f"Verified means: by the signer that the assessment was told to trust ({words}). Nobody else is trusted."
+
+
+def read(document: Document) -> str:
+    """How much of the image was read, in words."""
+    coverage = document["coverage"]
+    residue = coverage["residue"]
+    hidden = (
+        f" Lower layers hold {count(residue['files'], 'further file')} ({size(residue['bytes'])}) that "
+        "upper ones hide: a container does not see them, but whoever has the image does."
+        if residue["files"]
+        else " No file of a lower layer is hidden by an upper one."
+    )
+    return (
+        f"{count(coverage['entries'], 'entry', 'entries')} in the merged tree, among them "
+        f"{count(coverage['files'], 'regular file')} of {size(coverage['bytes'])} in all; "
+        f"{coverage['executables']:,} of them may be executed. "
+        + ("Every one was read to its end." if coverage["whollyRead"] else "Not all could be read: see Limits.")
+        + hidden
+    )
+
+
+def baselines(control: Control) -> str:
+    """The baselines of a control; those of a framework without any have no text."""
+    named = control["baselines"]
+    if named is None:
+        return ""
+    for place, lowest in enumerate(_BASELINES):
+        if set(named) == set(_BASELINES[place:]):
+            return f"{lowest} and up" if len(named) > 1 else f"{lowest} only"
+    return ", ".join(named) or "no baseline"

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from compliance.errors import FormatError
 from compliance.formats.cyclonedx import HASHES, LISTING, PROPERTY_PREFIX
@@ -31,7 +31,7 @@ from compliance.formats.sbom_document import (
     stand_in_purl,
     web_address,
 )
-from compliance.formats.sbom_values import CODE, TEXT_MAX, objects, wrong
+from compliance.formats.sbom_values import CODE, TEXT_MAX, objects, timestamp, wrong
 from compliance.formats.signed_json import JsonObject
 from compliance.model.inventory import Distribution, License, Location, Package, RelationshipKind, Unknown
 
@@ -95,7 +95,7 @@ class _Reader:
         for key in NOT_READ:
             if some := self._values.values.get(key):
                 self._left_out[key] = len(some) if isinstance(some, list) else 1
-        moment = _timestamp(self._metadata) or now
+        moment = timestamp(self._metadata, "timestamp") or now
         digest = hashlib.sha256(content).hexdigest()
         unowned = dict(said).get(f"{PROPERTY_PREFIX}:unowned-programs", "")
         supplier = _organisation(self._metadata, "supplier") or _organisation(self._metadata, "manufacturer")
@@ -430,19 +430,6 @@ def _confidence(component: JsonObject) -> float:
                 raise wrong(identity, "confidence", "a number from 0 to 1")
             return float(value)
     return 1.0
-
-
-def _timestamp(metadata: JsonObject) -> datetime | None:
-    text = metadata.text("timestamp", "")
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if len(text) <= len("2026-11-01"):
-            raise ValueError("a date alone")
-    except ValueError:
-        raise wrong(metadata, "timestamp", "a time as in RFC 3339") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _tools(metadata: JsonObject) -> str:

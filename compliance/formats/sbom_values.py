@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from compliance.errors import FormatError
 from compliance.formats.signed_json import JsonObject
@@ -29,3 +30,17 @@ def objects(values: JsonObject, key: str, limit: int) -> Iterator[JsonObject]:
         if not isinstance(item, dict):
             raise FormatError("not an object", code=CODE, where=where)
         yield JsonObject(item, where)
+
+
+def timestamp(values: JsonObject, key: str) -> datetime | None:
+    """The time at `key` in UTC, None where it is absent or empty. Raises FormatError for a date alone too."""
+    text = values.text(key, "")
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if len(text) <= len("2026-11-01"):
+            raise ValueError("a date alone")
+    except ValueError:
+        raise wrong(values, key, "a time as in RFC 3339") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

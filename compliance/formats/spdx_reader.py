@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from compliance.formats.cyclonedx import LISTING
 from compliance.formats.declared_license import parts_of
@@ -27,7 +27,7 @@ from compliance.formats.sbom_document import (
     stand_in_purl,
     web_address,
 )
-from compliance.formats.sbom_values import TEXT_MAX, objects, wrong
+from compliance.formats.sbom_values import TEXT_MAX, objects, timestamp, wrong
 from compliance.formats.signed_json import JsonObject
 from compliance.formats.spdx import ANNOTATION, DECLARED_ONLY, FOUND_BY, HASHES, INFERRED
 from compliance.model.inventory import Distribution, License, Location, Package, RelationshipKind, Unknown
@@ -81,7 +81,7 @@ class _Reader:
             self._purls[identifier] = "" if {identifier} == described else self._package(package)
         self._relate()
         self._read_annotations()
-        moment = _created(creation) or now
+        moment = timestamp(creation, "created") or now
         digest = hashlib.sha256(content).hexdigest()
         left_out = [(key, self._values.values.get(key)) for key in ("files", "snippets")]
         authors = [_party(text) for text in _texts(creation, "creators") if not text.startswith("Tool:")]
@@ -269,16 +269,3 @@ def _line(party: Party | None) -> str | None:
     if party is None:
         return None
     return f"{party.name} <{party.mail}>" if party.mail and party.mail != party.name else party.name
-
-
-def _created(creation: JsonObject) -> datetime | None:
-    text = creation.text("created", "")
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        if len(text) <= len("2026-11-01"):
-            raise ValueError("a date alone")
-    except ValueError:
-        raise wrong(creation, "created", "a time as in RFC 3339") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

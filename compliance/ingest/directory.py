@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from abc import ABC, abstractmethod
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -28,17 +29,15 @@ _KINDS = {
 }
 
 
-class RootDirectory:
-    """A Source without layers: `contents` reads the folder instead of `open_layer`."""
+class RootFilesystem(ABC):
+    """A Source without layers: `contents` gives the whole of it instead of `open_layer`."""
 
     remote = False
 
     def __init__(self, reference: ImageReference) -> None:
-        """Raises SourceError (``not-found``) when there is no such folder."""
+        """Of the folder or file that `reference` names."""
         self.root = Path(reference.target)
         self._reference = reference
-        if not self.root.is_dir():
-            raise SourceError("no such folder", code="not-found", where=reference.target)
 
     def image(self, platform: Platform | None) -> Image:
         """See Source. `digest` is empty until the tree has been read: `digest_of` computes it."""
@@ -48,8 +47,22 @@ class RootDirectory:
         """Never called: there are no layers."""
         raise SourceError("a root filesystem has no layers", code="no-layers", where=str(self._reference))
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - there is nothing to do
         """Nothing is held open."""
+
+    @abstractmethod
+    def contents(self, reader: LayerReader) -> LayerContents:
+        """All of it as if it were one layer. Raises FormatError, LimitError, SourceError."""
+
+
+class RootDirectory(RootFilesystem):
+    """One in a folder."""
+
+    def __init__(self, reference: ImageReference) -> None:
+        """Raises SourceError (``not-found``) when there is no such folder."""
+        super().__init__(reference)
+        if not self.root.is_dir():
+            raise SourceError("no such folder", code="not-found", where=reference.target)
 
     def contents(self, reader: LayerReader) -> LayerContents:
         """The whole folder as if it were one layer; other file systems mounted inside are not entered."""

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from compliance.errors import IntegrityError
 from compliance.formats.examine import Examines
 from compliance.formats.secrets import SecretSearch
-from compliance.ingest.directory import RootDirectory, digest_of
+from compliance.ingest.directory import RootFilesystem, digest_of
 from compliance.ingest.layer_cache import LayerCache, LayerKeys
 from compliance.ingest.layers import LayerContents, LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.merge import TreeBuilder
-from compliance.ingest.root_archive import RootArchive
 from compliance.ingest.source import Source
 from compliance.model.filesystem import FileTree
 from compliance.model.image import Image, Layer
@@ -56,7 +55,7 @@ def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, Fi
         reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads, reading.secrets
     )
     with closing(reader):
-        if isinstance(source, RootDirectory | RootArchive):
+        if isinstance(source, RootFilesystem):
             builder.apply(source.contents(reader))
         else:
             keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO
 
 from compliance.errors import FormatError, SourceError
 from compliance.formats.tar import TarReader
 from compliance.ingest.compression import Inflater
-from compliance.ingest.directory import ROOTFS_TYPE, root_image
+from compliance.ingest.directory import ROOTFS_TYPE, RootFilesystem
 from compliance.ingest.layers import LayerContents, LayerReader
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
-from compliance.model.image import Image, Layer
-from compliance.model.reference import ImageReference, Platform
+from compliance.model.image import Layer
+from compliance.model.reference import ImageReference
 
 _OF_ROOT = frozenset(
     ".dockerenv bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var".split()  # noqa: SIM905
@@ -22,39 +21,25 @@ _OF_ROOT = frozenset(
 _OF_IMAGE = frozenset(("blobs", "index.json", "manifest.json", "oci-layout", "repositories"))
 
 
-class RootArchive:
-    """A Source without layers: `contents` streams the archive instead of `open_layer`."""
-
-    remote = False
+class RootArchive(RootFilesystem):
+    """One in a tar, which is streamed."""
 
     def __init__(self, reference: ImageReference) -> None:
         """Raises SourceError (``not-found``) when there is no such file."""
-        self._path = Path(reference.target)
-        self._reference = reference
-        if not self._path.is_file():
+        super().__init__(reference)
+        if not self.root.is_file():
             raise SourceError("no such file", code="not-found", where=reference.target)
-
-    def image(self, platform: Platform | None) -> Image:
-        """See RootDirectory.image."""
-        return root_image(self._reference, platform)
-
-    def open_layer(self, layer: Layer) -> BinaryIO:
-        """Never called: there are no layers."""
-        raise SourceError("a root filesystem has no layers", code="no-layers", where=str(self._reference))
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
     def contents(self, reader: LayerReader) -> LayerContents:
         """The whole archive as if it were one layer. Raises FormatError, LimitError, SourceError."""
         try:
-            with self._path.open("rb") as stream:
-                size = self._path.stat().st_size
+            with self.root.open("rb") as stream:
+                size = self.root.stat().st_size
                 layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=size)
                 return reader.read_root(layer, stream, str(self._reference))
         except OSError as error:
             raise SourceError(
-                f"can't read the archive: {error.strerror or error}", code="not-found", where=str(self._path)
+                f"can't read the archive: {error.strerror or error}", code="not-found", where=str(self.root)
             ) from None
 
 

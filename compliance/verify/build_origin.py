@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compliance.formats.intoto import read_statement
+from compliance.formats.predicate_values import inner
 from compliance.formats.signed_json import JsonObject
-
-PROVENANCE = "https://slsa.dev/provenance/"
-"""The beginning of the predicate types that are read here."""
 
 _ADDRESS = re.compile(r"(?:git\+)?(https?://[^@#?]+)")
 
@@ -31,34 +29,30 @@ def build_origin(statement: bytes) -> BuildOrigin:
     """The origin that a provenance statement states. Raises FormatError."""
     predicate = read_statement(statement).predicate
     if predicate.has("buildDefinition"):
-        builder = _inner(_inner(predicate, "runDetails"), "builder")
-        stated = _stated(_inner(predicate.member("buildDefinition"), "externalParameters"))
+        builder = inner(inner(predicate, "runDetails"), "builder")
+        stated = _stated(inner(predicate.member("buildDefinition"), "externalParameters"))
     else:
-        builder = _inner(predicate, "builder")
-        stated = iter((_inner(_inner(predicate, "invocation"), "configSource").text("uri", ""),))
+        builder = inner(predicate, "builder")
+        stated = iter((inner(inner(predicate, "invocation"), "configSource").text("uri", ""),))
     sources = dict.fromkeys(_repository(address) for address in stated if address)
     return BuildOrigin(builder=builder.text("id", ""), sources=tuple(sources))
 
 
 def _stated(external: JsonObject) -> Iterator[str]:
     """The repositories in the external parameters of SLSA v1, by the build types that are in use."""
-    yield _inner(external, "workflow").text("repository", "")  # GitHub Actions
+    yield inner(external, "workflow").text("repository", "")  # GitHub Actions
     for name in ("source", "configSource"):  # delegated and container-based builders; buildkit
         value = external.values.get(name)
         if isinstance(value, str):
             yield external.text(name)
         else:
-            source = _inner(external, name)
-            yield (_inner(source, "artifact") if source.has("artifact") else source).text("uri", "")
+            source = inner(external, name)
+            yield (inner(source, "artifact") if source.has("artifact") else source).text("uri", "")
     for name in ("sourceToBuild", "buildConfigSource"):  # Google Cloud Build
-        yield _inner(external, name).text("repository", "")
+        yield inner(external, name).text("repository", "")
 
 
 def _repository(address: str) -> str:
     """`address` without git's prefix, revision and ending; what is no web address stays as it is."""
     found = _ADDRESS.match(address)
     return found[1].rstrip("/").removesuffix(".git") if found else address
-
-
-def _inner(value: JsonObject, key: str) -> JsonObject:
-    return value.member(key) if value.has(key) else JsonObject({}, f"{value.where}.{key}")

@@ -13,10 +13,10 @@ from difflib import get_close_matches
 
 from compliance.errors import ComplianceError, PolicyError
 from compliance.formats.globs import translate
+from compliance.formats.provenance import SLSA_PROVENANCE
 from compliance.formats.public_key import KEY_SIZE_MAX, PublicKey, key_id, load_public_key
 from compliance.formats.strict_yaml import Section, read_section
 from compliance.model.verification import SIGNATURE
-from compliance.verify.build_origin import PROVENANCE
 from compliance.verify.trust_policy import Requirement, Rule, TrustedSigner, TrustPolicy, pattern_mistake
 from compliance.verify.trusted_root import TRUSTED_ROOT_SIZE_MAX
 
@@ -191,8 +191,8 @@ def _requirement(section: Section, signers: dict[str, TrustedSigner]) -> Require
             known = f"did you mean {close[0]}?" if close else f"there are: {', '.join(signers)}"
             raise section.error(f"no signer is called {name!r}", _item(section, "by", index), hint=known)
     for key in _GLOB_ORIGINS:
-        if section.has(key) and not all(kind.startswith(PROVENANCE) for kind in kinds):
-            raise section.error("goes with provenance only", key, hint=f"under what, write {PROVENANCE}v1")
+        if section.has(key) and not all(kind.startswith(SLSA_PROVENANCE) for kind in kinds):
+            raise section.error("goes with provenance only", key, hint=f"under what, write {SLSA_PROVENANCE}v1")
     return Requirement(
         what=kinds,
         signers=names,

@@ -190,6 +190,35 @@ def _beat(name: str) -> Rule:
     return Rule(name, _named(name), signs, go="github.com/elastic/beats")
 
 
+def _java_launcher(name: str, unbranded: Program) -> Rule:
+    """A launcher of the JDK, which holds its own name beside its version; `unbranded` is what says no brand."""
+    program = name.encode()
+    return Rule(
+        name,
+        _named(name),
+        (
+            Text(_GRAALVM, b"-jvmci-", rb"\0(\d+(?:\.\d+)*[+_][\w.+-]*-jvmci-[\w.-]+)\0"),
+            Text(
+                _OPENJDK,
+                b"openjdk\0" + program + b"\0",
+                rb"openjdk\0+" + program + rb"\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0",
+            ),
+            Text(
+                _OPENJDK,
+                b"openjdk\0" + program + b"\0",
+                rb"\0" + _JAVA_VERSION + rb"\0+openjdk\0+" + program + rb"\0",
+            ),
+            Text(unbranded, program + b"\0", rb"\0" + _JAVA_VERSION + rb"\0+(?:\d+\.\d+\0+)?" + program + rb"\0"),
+            Text(
+                unbranded,
+                program + b"\0",
+                rb"(?<!openjdk)\0" + program + rb"\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0",
+            ),
+        ),
+        stated_in="release",
+    )
+
+
 RULES: tuple[Rule, ...] = (
     # Languages.
     Rule(
@@ -279,30 +308,8 @@ RULES: tuple[Rule, ...] = (
         _named("luajit", "libluajit*.so*"),
         (Text(_LUAJIT, b"LuaJIT ", rb"LuaJIT (\d+\.\d+\.\d+(?:-beta\d+)?)"),),
     ),
-    Rule(
-        "java",
-        _named("java"),
-        (
-            Text(_GRAALVM, b"-jvmci-", rb"\0(\d+(?:\.\d+)*[+_][\w.+-]*-jvmci-[\w.-]+)\0"),
-            Text(_OPENJDK, b"openjdk\0java\0", rb"openjdk\0+java\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0"),
-            Text(_OPENJDK, b"openjdk\0java\0", rb"\0" + _JAVA_VERSION + rb"\0+openjdk\0+java\0"),
-            Text(_JRE, b"java\0", rb"\0" + _JAVA_VERSION + rb"\0+(?:\d+\.\d+\0+)?java\0"),
-            Text(_JRE, b"java\0", rb"(?<!openjdk)\0java\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0"),
-        ),
-        stated_in="release",
-    ),
-    Rule(
-        "jdb",
-        _named("jdb"),
-        (
-            Text(_GRAALVM, b"-jvmci-", rb"\0(\d+(?:\.\d+)*[+_][\w.+-]*-jvmci-[\w.-]+)\0"),
-            Text(_OPENJDK, b"openjdk\0jdb\0", rb"openjdk\0+jdb\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0"),
-            Text(_OPENJDK, b"openjdk\0jdb\0", rb"\0" + _JAVA_VERSION + rb"\0+openjdk\0+jdb\0"),
-            Text(_JDK, b"jdb\0", rb"\0" + _JAVA_VERSION + rb"\0+(?:\d+\.\d+\0+)?jdb\0"),
-            Text(_JDK, b"jdb\0", rb"(?<!openjdk)\0jdb\0+\d+\.\d+\0+" + _JAVA_VERSION + rb"\0"),
-        ),
-        stated_in="release",
-    ),
+    _java_launcher("java", _JRE),
+    _java_launcher("jdb", _JDK),
     Rule(
         "ghc",
         _named("ghc", "ghc-[0-9]*.[0-9]"),
