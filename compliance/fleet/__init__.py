@@ -1,0 +1,1 @@
+"""Many images: what to assess, running it, keeping it, and reporting over it."""
