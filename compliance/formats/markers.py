@@ -1,22 +1,19 @@
 """Content markers: byte strings that tell what a program is, whatever its file is called.
 
-All literals of all rules are looked for in one pass (Aho-Corasick); a regular expression is tried only where its
-literal was found. A file is searched in windows, so that one full of hits costs no memory; and literals about which
-everything is known are left out for the rest of a crowded file, so that it costs little time.
+Which literals of all rules a file has is found in one pass; a regular expression is tried only where its literal
+stands, and only so often.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
 
-WINDOW = 2**20
-"""Bytes searched at once: bounds the list of hits that one call returns."""
-CROWDED = 4096
-"""Hits in one window after which settled literals are left out."""
+from compliance.formats.literals import LiteralSearch
+
 TRIES_MAX = 65_536
 """Places at which one expression is tried. A file made to pass this counts as having the marker."""
 
@@ -61,98 +58,57 @@ class Found:
 
 
 class MarkerSearch:
-    """All rules as one automaton, with extra literals whose places the caller wants to know."""
+    """All rules as one search, with extra literals whose places the caller wants to know."""
 
     def __init__(self, rules: tuple[MarkerRule, ...], extras: tuple[bytes, ...] = (), extras_max: int = 4096) -> None:
         """`extras_max` bounds the offsets kept for each extra literal: the first ones."""
-        literals: dict[bytes, int] = {}
-        self._regexes: list[re.Pattern[bytes] | None] = []
-        self._meanings: list[list[int]] = []  # literal -> markers it is an alternative of
         self._rules = rules
-        self._rule_of: list[int] = []  # marker -> the place of its rule
-        for place_of_rule, rule in enumerate(rules):
-            for number, marker in enumerate(rule.markers, len(self._regexes)):
-                self._rule_of.append(place_of_rule)
-                self._regexes.append(None if marker.regex is None else re.compile(marker.regex, re.DOTALL))
-                for literal in marker.alternatives:
-                    place = literals.setdefault(literal, len(literals))
-                    if place == len(self._meanings):
-                        self._meanings.append([])
-                    self._meanings[place].append(number)
-        self._extras: dict[int, int] = {}
-        for number, extra in enumerate(extras):
-            place = literals.setdefault(extra, len(literals))
-            if place == len(self._meanings):
-                self._meanings.append([])
-            self._extras[place] = number
-        self._extras_count = len(extras)
+        self._extras = {extra: number for number, extra in enumerate(extras)}
         self._extras_max = extras_max
-        self._literals = tuple(literals)
-        self._overlap = max((len(literal) for literal in literals), default=1) - 1
-
-    @cached_property
-    def _everything(self) -> _Automaton:
-        return _Automaton(self._literals, range(len(self._literals)))
+        self._markers: dict[bytes, list[_Sought]] = {extra: [] for extra in extras}
+        number = 0
+        for place, rule in enumerate(rules):
+            for marker in rule.markers:
+                regex = None if marker.regex is None else re.compile(marker.regex, re.DOTALL)
+                sought = _Sought(number=number, rule=place, regex=regex)
+                for literal in marker.alternatives:
+                    self._markers.setdefault(literal, []).append(sought)
+                number += 1
+        self._literals = LiteralSearch(tuple(self._markers))
 
     def search(self, content: bytes) -> Found:
         """What holds for `content`."""
-        reading = _Reading(content, [[] for _ in range(self._extras_count)])
-        automaton = self._everything
-        view = memoryview(content)
-        for base in range(0, len(content), WINDOW):
-            hits = automaton.hits(view[base : base + WINDOW + self._overlap])
-            for literal, start in hits:
-                if start < WINDOW:  # what begins in the overlap comes again with the next window
-                    self._take(reading, literal, base + start)
-            if len(hits) > CROWDED and base + WINDOW < len(content):
-                open_ = [number for number in automaton.numbers if not self._settled(reading, number)]
-                automaton = _Automaton(self._literals, open_)
-        counts = Counter(self._rule_of[marker] for marker in reading.markers)
-        held = (self._rules[place].id for place, number in counts.items() if number >= self._rules[place].minimum)
-        return Found(rules=tuple(sorted(held)), offsets=tuple(tuple(sorted(some)) for some in reading.offsets))
-
-    def _take(self, reading: _Reading, literal: int, at: int) -> None:
-        """One literal at one place: what it says of its markers."""
-        extra = self._extras.get(literal)
-        if extra is not None and len(reading.offsets[extra]) < self._extras_max:
-            reading.offsets[extra].append(at)
-        for marker in self._meanings[literal]:
-            if marker in reading.markers:
-                continue
-            regex = self._regexes[marker]
-            tries = reading.tries[marker] = reading.tries.get(marker, 0) + 1
-            if regex is None or tries > TRIES_MAX or regex.match(reading.content, at):
-                reading.markers.add(marker)
-
-    def _settled(self, reading: _Reading, literal: int) -> bool:
-        extra = self._extras.get(literal)
-        if extra is not None and len(reading.offsets[extra]) < self._extras_max:
-            return False
-        return all(marker in reading.markers for marker in self._meanings[literal])
+        held: dict[int, int] = {}  # marker -> its rule
+        tries: Counter[int] = Counter()
+        offsets: list[tuple[int, ...]] = [()] * len(self._extras)
+        for number, at in self._literals.found(content).items():
+            literal = self._literals.literals[number]
+            extra = self._extras.get(literal)
+            if extra is not None:
+                offsets[extra] = tuple(islice(at, self._extras_max))
+            for sought in self._markers[literal]:
+                if sought.number not in held and _holds(sought, content, at, tries):
+                    held[sought.number] = sought.rule
+        counts = Counter(held.values())
+        names = (self._rules[place].id for place, count in counts.items() if count >= self._rules[place].minimum)
+        return Found(rules=tuple(sorted(names)), offsets=tuple(offsets))
 
 
-@dataclass(slots=True)
-class _Reading:
-    content: bytes
-    offsets: list[list[int]]
-    markers: set[int] = field(default_factory=set)
-    tries: dict[int, int] = field(default_factory=dict)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sought:
+    """A marker of the rule at the place `rule`, at one of its literals."""
+
+    number: int
+    rule: int
+    regex: re.Pattern[bytes] | None
 
 
-class _Automaton:
-    """Some of the literals; `numbers` are their places among all."""
-
-    def __init__(self, literals: tuple[bytes, ...], numbers: Sequence[int]) -> None:
-        import ahocorasick_rs
-
-        self.numbers = numbers
-        some = [literals[number] for number in numbers]
-        self._find = ahocorasick_rs.BytesAhoCorasick(
-            some, implementation=ahocorasick_rs.Implementation.DFA
-        ).find_matches_as_indexes
-
-    def hits(self, content: memoryview) -> list[tuple[int, int]]:
-        """(literal, offset) of every hit, overlapping ones too."""
-        if not self.numbers:
-            return []
-        return [(self.numbers[index], start) for index, start, _ in self._find(content, True)]
+def _holds(sought: _Sought, content: bytes, places: Iterable[int], tries: Counter[int]) -> bool:
+    """Whether the marker is at one of `places`; `tries` counts those at which its expression was tried."""
+    if sought.regex is None:
+        return True
+    for at in places:
+        tries[sought.number] += 1
+        if tries[sought.number] > TRIES_MAX or sought.regex.match(content, at):
+            return True
+    return False

@@ -18,12 +18,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import log2
 from typing import Any
 
 from compliance.formats import private_keys
 from compliance.formats.globs import PathTable
+from compliance.formats.literals import LiteralSearch
 from compliance.formats.private_keys import PrivateKey
 from compliance.model.filesystem import Secret
 
@@ -33,8 +33,6 @@ BEFORE = 4096
 """Bytes before a literal that its rule may look at."""
 AFTER = private_keys.BODY_MAX + 8192
 """Bytes after it."""
-LITERALS_MAX = 48
-"""Literals of one search."""
 TRIES_MAX = 4096
 """Places of one file at which rules are tried."""
 HITS_MAX = 65_536
@@ -166,35 +164,20 @@ class SecretSearch:
             )
             for rule in rules.rules
         ]
-        self._literals: list[bytes] = []
-        self._meanings: list[list[_Compiled]] = []
+        meanings: dict[bytes, list[_Compiled]] = {}
         for compiled in self._compiled:
             for literal in compiled.rule.literals:
-                if literal not in self._literals:
-                    self._literals.append(literal)
-                    self._meanings.append([])
-                self._meanings[self._literals.index(literal)].append(compiled)
+                meanings.setdefault(literal, []).append(compiled)
+        self._literals = LiteralSearch(tuple(meanings))
+        self._meanings = tuple(meanings.values())
         self._files = PathTable((compiled, compiled.rule.files) for compiled in self._compiled if compiled.rule.files)
-        self.longest = max((len(literal) for literal in self._literals), default=1)
-
-    @cached_property
-    def _finders(self) -> tuple[_Finder, ...]:
-        # The shorter the shortest of a search, the slower it is.
-        numbers = sorted(range(len(self._literals)), key=lambda number: -len(self._literals[number]))
-        return tuple(
-            _Finder([(number, self._literals[number]) for number in numbers[first : first + LITERALS_MAX]])
-            for first in range(0, len(numbers), LITERALS_MAX)
-        )
+        self.longest = max(map(len, meanings), default=1)
 
     def search(self, content: bytes, path: str = "") -> Scan:
         """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names."""
         rules = self._files.owners(path) if path else ()
-        if not rules and len(content) <= WINDOW:
-            for finder in self._finders:
-                if finder.any(content):
-                    break
-            else:
-                return NOTHING
+        if not rules and not self._literals.any(content):
+            return NOTHING
         reader = SecretReader(self, rules)
         reader.whole(content)
         return reader.scan()
@@ -220,13 +203,10 @@ class SecretSearch:
     def tokens(self, text: str) -> tuple[str, ...]:
         """The secrets in a text that stand out by their form, wherever it comes from."""
         content = text.encode("utf-8", "surrogateescape")[:FILE_RULE_MAX]
-        for finder in self._finders:
-            if finder.any(content):
-                return self._written(content, self._at_literals(content))
-        return ()
+        return self._written(content, self._at_literals(content))
 
     def _at_literals(self, content: bytes) -> Iterator[tuple[_Compiled, _Candidate]]:
-        for literal, start in self.hits(memoryview(content))[:TRIES_MAX]:
+        for literal, start in self.hits(content)[:TRIES_MAX]:
             yield from self.at(content, literal, start)
 
     def _written(self, content: bytes, found: Iterable[tuple[_Compiled, _Candidate]]) -> tuple[str, ...]:
@@ -250,16 +230,15 @@ class SecretSearch:
         """For a file that is read piece by piece."""
         return SecretReader(self, self._files.owners(path) if path else ())
 
-    def hits(self, content: memoryview) -> list[tuple[int, int]]:
+    def hits(self, content: bytes) -> list[tuple[int, int]]:
         """(literal, offset) of the literals in `content`, by offset."""
-        out = [hit for finder in self._finders for hit in finder.hits(content)]
-        out.sort(key=lambda hit: hit[1])
-        return out
+        found = self._literals.found(content)
+        return sorted(((number, at) for number, places in found.items() for at in places), key=lambda hit: hit[1])
 
     def at(self, content: bytes, literal: int, start: int) -> Iterator[tuple[_Compiled, _Candidate]]:
         """What the rules of `literal` make of its place."""
         for compiled in self._meanings[literal]:
-            for candidate in compiled.at(content, start, len(self._literals[literal])):
+            for candidate in compiled.at(content, start, len(self._literals.literals[literal])):
                 yield compiled, candidate
 
     def everywhere(self, content: bytes, rules: Iterable[_Compiled]) -> Iterator[tuple[_Compiled, _Candidate]]:
@@ -298,45 +277,6 @@ class SecretSearch:
         return secret, rule.id.encode() + bytes.fromhex(digest)
 
 
-class _Finder:
-    """Some literals as one search.
-
-    Only for leftmost matches without overlaps, of at most 64 literals, the library searches by vector instructions,
-    which is seven times as fast as its automaton. What overlaps is therefore looked for beside each hit.
-    """
-
-    def __init__(self, literals: list[tuple[int, bytes]]) -> None:
-        """`literals` with their numbers."""
-        import ahocorasick_rs
-
-        self._numbers = [number for number, _ in literals]
-        self._find = ahocorasick_rs.BytesAhoCorasick(
-            [literal for _, literal in literals], matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
-        ).find_matches_as_indexes
-        self._inside = [
-            [
-                (shift, number, other)
-                for number, other in literals
-                for shift in range(len(literal))
-                if (shift or other != literal)
-                and (literal[shift:].startswith(other) or other.startswith(literal[shift:]))
-            ]
-            for _, literal in literals
-        ]
-
-    def any(self, content: bytes) -> bool:
-        """Whether any of them stands in `content`."""
-        return bool(self._find(content))
-
-    def hits(self, content: memoryview) -> Iterator[tuple[int, int]]:
-        """(number, offset) of each."""
-        for index, start, _ in self._find(content):
-            yield self._numbers[index], start
-            for shift, number, other in self._inside[index]:
-                if content[start + shift : start + shift + len(other)] == other:
-                    yield number, start + shift
-
-
 class SecretReader:
     """One file while it is read; `feed` its pieces, then ask `scan` for what was found."""
 
@@ -355,11 +295,10 @@ class SecretReader:
 
     def whole(self, content: bytes, rules: tuple[_Compiled, ...] = ()) -> None:
         """A file that is all at hand; `rules` are tried everywhere in it, as are those for files of its name."""
-        view = memoryview(content)
         for base in range(0, len(content), WINDOW):
             if self._unsearched is not None:
                 break
-            for literal, start in self._search.hits(view[base : base + WINDOW + self._search.longest]):
+            for literal, start in self._search.hits(content[base : base + WINDOW + self._search.longest]):
                 if start < WINDOW:
                     self._at(content, literal, base + start, 0)
         self._everywhere(content, rules)
@@ -392,8 +331,7 @@ class SecretReader:
             return
         if self._base == 0 and self._done == 0 and self._file_rules:
             self._everywhere(content, ())
-        view = memoryview(content)
-        for literal, start in self._search.hits(view[first : until + self._search.longest]):
+        for literal, start in self._search.hits(content[first : until + self._search.longest]):
             if first + start < until:
                 self._at(content, literal, first + start, self._base)
         self._done = self._base + until

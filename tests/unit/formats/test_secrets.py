@@ -14,7 +14,6 @@ from compliance.formats.secrets import (
     AFTER,
     FILE_RULE_MAX,
     FOUND_MAX,
-    LITERALS_MAX,
     TRIES_MAX,
     WINDOW,
     NamedValues,
@@ -239,15 +238,10 @@ def test_all_places_of_all_literals_are_found_as_a_plain_search_finds_them(parts
         for n, literal in enumerate(literals)
     )
     content = b"".join(parts)
-    found = set(SecretSearch(SecretRules(rules=rules, named=NAMED)).hits(memoryview(content)))
+    found = set(SecretSearch(SecretRules(rules=rules, named=NAMED)).hits(content))
     assert found == {
         (n, at) for n, literal in enumerate(literals) for at in range(len(content)) if content.startswith(literal, at)
     }
-
-
-def test_the_searches_stay_within_what_is_searched_fast() -> None:
-    assert LITERALS_MAX <= 64  # aho-corasick's Teddy
-    assert sum(len(rule.literals) for rule in RULES.rules) <= 2 * LITERALS_MAX
 
 
 @pytest.mark.parametrize("at", [0, WINDOW - 20, WINDOW - 1, WINDOW, 2 * WINDOW - 6, 3 * WINDOW - 41])

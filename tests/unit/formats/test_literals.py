@@ -1,0 +1,59 @@
+"""A search for many literals says what a plain search for each says, whatever the bytes, from any thread."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compliance.formats import literals
+from compliance.formats.literals import LiteralSearch, Places
+
+FEW = st.sampled_from([b"a", b"b", b"\0", b"\xff", b"\\", b"$", b"\n"])
+SHORT = st.lists(FEW, min_size=1, max_size=4).map(b"".join)
+
+
+@given(st.lists(SHORT, unique=True, max_size=12), st.lists(FEW, max_size=60).map(b"".join))
+def test_the_same_literals_are_found_as_one_by_one(wanted: list[bytes], content: bytes) -> None:
+    search = LiteralSearch(wanted)
+    expected = {
+        number: [at for at in range(len(content)) if content.startswith(literal, at)]
+        for number, literal in enumerate(wanted)
+        if literal in content
+    }
+    assert search.any(content) == bool(expected)
+    assert all_places(search, content) == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(literals, "MANY", 3)  # as if the content were full of them
+        assert all_places(search, content) == expected
+
+
+def all_places(search: LiteralSearch, content: bytes) -> dict[int, list[int]]:
+    return {number: list(places) for number, places in search.found(content).items()}
+
+
+def test_an_empty_literal_is_refused() -> None:
+    with pytest.raises(ValueError, match="empty literal"):
+        LiteralSearch([b"a", b""])
+
+
+def test_a_content_beyond_one_scan_is_searched_to_its_end_and_across_the_border(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(literals, "_AT_ONCE", 8)
+    search = LiteralSearch([b"omega", b"end"])
+    assert all_places(search, b"....." + b"omega" + b"........end") == {0: [5], 1: [18]}
+    assert not search.any(b"omeg.mega" * 3)
+
+
+def test_threads_may_share_one_search() -> None:
+    search = LiteralSearch([b"needle", b"thread"])
+    contents = [bytes(number) + b"needle" + bytes(2**16) for number in range(64)]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda content: all_places(search, content), contents * 4)
+    assert list(found) == [{0: [number]} for number in range(64)] * 4
+
+
+def test_places_are_gone_over_again_from_the_first() -> None:
+    places = Places(b"aaaa", b"aa")
+    assert [list(places), list(places)] == [[0, 1, 2]] * 2
