@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO
 
 from compliance.errors import ComplianceError, IntegrityError
-from compliance.ingest.inflate import INPUT, Inflation, sniff
+from compliance.ingest.inflate import INPUT, SHA256, Inflation, sniff
 from compliance.ingest.inflate_process import InflateProcess, RemoteInflation
 from compliance.ingest.limits import DEFAULT_LIMITS
 from compliance.ingest.read_ahead import ReadAhead
@@ -33,13 +33,15 @@ class Inflater:
         limit_name: str = "layer_bytes",
         ratio: int = DEFAULT_LIMITS.inflation_ratio,
         process: InflateProcess | None = None,
+        algorithms: tuple[str, str] = (SHA256, SHA256),
     ) -> None:
         """`limit` (of Limits, called `limit_name`) bounds the inflated bytes, `ratio` those for one stored byte;
-        `progress` hears of every stored byte that was read. Inflating is done by `process`, else by a thread."""
+        `progress` hears of every stored byte that was read. Inflating is done by `process`, else by a thread.
+        `algorithms` are those of the digests over the stored and over the inflated bytes."""
         self._stream = stream
         self._where = where
         self._progress = progress
-        self._stored_hash = hashlib.sha256()
+        self._stored_hash = hashlib.new(algorithms[0])
         self.stored_size = 0
         self._head: bytes | None = self._read_stored()
         self.compression = sniff(self._head)
@@ -48,10 +50,14 @@ class Inflater:
         self._remote: Generator[memoryview, None, None] | None = None
         self._pieces: Iterator[bytes | memoryview]
         if process is None:
-            self._inflation = Inflation(self._pull, limit=limit, limit_name=limit_name, ratio=ratio)
+            self._inflation = Inflation(
+                self._pull, limit=limit, limit_name=limit_name, ratio=ratio, algorithm=algorithms[1]
+            )
             self._pieces = self._ahead = ReadAhead(self._inflation.pieces(), _AHEAD)
         else:
-            remote = process.inflate(self._pull, limit=limit, limit_name=limit_name, ratio=ratio)
+            remote = process.inflate(
+                self._pull, limit=limit, limit_name=limit_name, ratio=ratio, algorithm=algorithms[1]
+            )
             self._inflation = remote
             self._pieces = self._remote = remote.pieces()
         self._buffer: bytes | memoryview = b""
@@ -99,12 +105,12 @@ class Inflater:
         while self._next():
             pass
         for what, wanted, found in (
-            ("layer", digest, self._stored_hash.hexdigest()),
+            ("layer", digest, self.stored_digest),
             ("layer content (diffID)", diff_id, self._inflation.digest),
         ):
-            if wanted is not None and wanted != f"sha256:{found}":
+            if wanted is not None and wanted != found:
                 raise IntegrityError(
-                    f"the {what} does not hash to its digest: sha256:{found} instead of {wanted}",
+                    f"the {what} does not hash to its digest: {found} instead of {wanted}",
                     code="digest-mismatch",
                     where=self._where,
                     hint="the image was changed or damaged after it was built; get it again from its source",
@@ -133,7 +139,7 @@ class Inflater:
     @property
     def stored_digest(self) -> str:
         """Digest of the stored bytes read so far."""
-        return f"sha256:{self._stored_hash.hexdigest()}"
+        return f"{self._stored_hash.name}:{self._stored_hash.hexdigest()}"
 
     def _next(self) -> bytes | memoryview:
         """The next piece, when the one before has been used up; errors say which layer they are about."""

@@ -77,6 +77,7 @@ class RootDirectory(RootFilesystem):
 
         for where, folders, files in os.walk(self.root, onerror=refused):
             folders.sort()
+            reader.count_entries(len(folders) + len(files))
             for name in sorted([*folders, *files]):
                 full = f"{where}/{name}"
                 inside = os.path.relpath(full, self.root)

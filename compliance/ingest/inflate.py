@@ -17,6 +17,7 @@ OUTPUT = 2**18
 """Inflated bytes handed on at once, at most: they stay in a core's own cache until they are digested."""
 
 GZIP, ZSTD, PLAIN = "gzip", "zstd", "plain"
+SHA256 = "sha256"
 
 Pull = Callable[[], bytes]
 """The next stored bytes, at most INPUT; none at the end."""
@@ -34,13 +35,14 @@ def sniff(head: bytes) -> str:
 class Inflation:
     """One stream being inflated. What it tells of itself holds once `pieces` has come to its end."""
 
-    def __init__(self, pull: Pull, *, limit: int, limit_name: str, ratio: int) -> None:
-        """`limit` (of Limits, called `limit_name`) bounds the inflated bytes, `ratio` those for one stored byte."""
+    def __init__(self, pull: Pull, *, limit: int, limit_name: str, ratio: int, algorithm: str = SHA256) -> None:
+        """`limit` (of Limits, called `limit_name`) bounds the inflated bytes, `ratio` those for one stored byte;
+        `algorithm` is that of the digest over them."""
         self._source = pull
         self._limit = limit
         self._limit_name = limit_name
         self._ratio = ratio
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.new(algorithm)
         self._stored = 0
         self.size = 0
         self.trailing = False  # bytes after the compressed stream's end
@@ -60,8 +62,8 @@ class Inflation:
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of the inflated bytes so far."""
-        return self._hash.hexdigest()
+        """Digest of the inflated bytes so far, ``ALGORITHM:HEX``."""
+        return f"{self._hash.name}:{self._hash.hexdigest()}"
 
     def _pull(self) -> bytes:
         data = self._source()

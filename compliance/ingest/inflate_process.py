@@ -88,9 +88,11 @@ class InflateProcess:
         self._ready = self._from.read(len(_HELLO)) == _HELLO
         return self._ready
 
-    def inflate(self, pull: Pull, *, limit: int, limit_name: str, ratio: int) -> RemoteInflation:
+    def inflate(self, pull: Pull, *, limit: int, limit_name: str, ratio: int, algorithm: str) -> RemoteInflation:
         """Inflate what `pull` gives; `pull` is called in a thread of its own."""
-        return RemoteInflation(self, pull, {"limit": limit, "limit_name": limit_name, "ratio": ratio})
+        return RemoteInflation(
+            self, pull, {"limit": limit, "limit_name": limit_name, "ratio": ratio, "algorithm": algorithm}
+        )
 
     def close(self) -> None:
         """End the process, whatever it does."""

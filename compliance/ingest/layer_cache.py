@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import copyreg
+import fcntl
 import hashlib
 import io
 import os
 import pickle
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 from compliance.ingest.layers import LayerContents, Reads
 from compliance.model.image import Layer
@@ -29,6 +31,9 @@ DEFAULT_SIZE_MAX = 2 * 2**30
 """Bytes of the whole cache; the entries that were not used for the longest time go first."""
 ENTRY_SIZE_MAX = 256 * 2**20
 """Bytes of one entry; larger ones are not kept."""
+CLAIM_SECONDS = 300.0
+"""How long one process waits for another to read a layer."""
+_CLAIM_PAUSE = 0.02
 
 _CODE = ("formats", "ingest", "model", "sbom")
 _CLASSES = ("compliance.model.", "compliance.formats.", "compliance.ingest.layers", "compliance.sbom.")
@@ -92,6 +97,20 @@ class LayerCache:
                 raise
             self._evict()
 
+    @contextlib.contextmanager
+    def claimed(self, key: str) -> Iterator[None]:
+        """Among processes, one at a time reads a layer: who waited for it finds it kept.
+
+        Whoever waits longer than CLAIM_SECONDS, or can't lock files, goes on without: it costs no more than work done
+        twice. A process that is killed gives up its claims.
+        """
+        place = self._folder / "claims" / key[:3]
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _lock(stack.enter_context(place.open("ab")))
+            yield
+
     def info(self) -> CacheInfo:
         """How many entries there are and how large."""
         sizes = [size for _, size, _ in self._entries()]
@@ -125,6 +144,18 @@ class LayerCache:
             with contextlib.suppress(OSError):
                 place.unlink()
                 excess -= size
+
+
+def _lock(stream: IO[bytes]) -> None:
+    """Raises OSError where files can't be locked."""
+    until = time.monotonic() + CLAIM_SECONDS
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_CLAIM_PAUSE)
+        else:
+            return
 
 
 def default_folder() -> Path:

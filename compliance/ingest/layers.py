@@ -23,6 +23,7 @@ from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
 from compliance.model.filesystem import FileEntry, FileFacts, FileKind, FileSecrets, Unkept, Unread
 from compliance.model.image import Layer
+from compliance.model.reference import algorithm_of
 from compliance.model.request import ContentRequest
 
 SCRIPTS = "scripts"
@@ -235,6 +236,7 @@ class LayerReader:
         self._progress = progress
         self._entries_left = limits.entries
         self._bytes_left = limits.captured_bytes
+        self._inflated_left = limits.image_bytes
 
     def close(self) -> None:
         """End the thread that looks at large files, and the process that inflates."""
@@ -277,10 +279,13 @@ class LayerReader:
         return replace(contents, unread=(*contents.unread, cut))
 
     def _inflater(self, layer: Layer, stream: BinaryIO, where: str) -> Inflater:
+        whole_image = self._inflated_left < self._limits.layer_bytes
         return Inflater(
             stream,
-            limit=self._limits.layer_bytes,
+            limit=self._inflated_left if whole_image else self._limits.layer_bytes,
+            limit_name="image_bytes" if whole_image else "layer_bytes",
             ratio=self._limits.inflation_ratio,
+            algorithms=(algorithm_of(layer.digest), algorithm_of(layer.diff_id)),
             where=where,
             progress=self._progress,
             process=self._inflating(layer.size),
@@ -300,6 +305,7 @@ class LayerReader:
         # docker save names layers by diffID only: a compressed one has no digest of its stored bytes to compare.
         nameless = layer.digest == layer.diff_id and inflater.compression != PLAIN
         inflater.finish(None if nameless else layer.digest, layer.diff_id)
+        self._inflated_left -= inflater.inflated_size
         notices = list(contents.notices)
         if inflater.trailing:
             notices.append(f"{where}: bytes after the end of the compressed stream")
@@ -310,9 +316,7 @@ class LayerReader:
     def _entries(self, layer: Layer, reader: tar.TarReader, *, whiteouts: bool) -> LayerContents:
         found = self.found()
         for member in reader:
-            self._entries_left -= 1
-            if self._entries_left < 0:
-                raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
+            self.count_entries(1)
             path = self._safe_path(member.name, found.notices)
             if path is None:
                 if member.type == tar.REGULAR:
@@ -425,11 +429,15 @@ class LayerReader:
 
     def count(self, contents: LayerContents) -> None:
         """Count a layer that was not read here against the limits. Raises LimitError."""
-        self._entries_left -= len(contents.entries)
-        if self._entries_left < 0:
-            raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
+        self.count_entries(len(contents.entries))
         for kept in contents.kept.values():
             self._bytes_left -= max((len(value) for _, value in kept if isinstance(value, bytes)), default=0)
+
+    def count_entries(self, number: int) -> None:
+        """Count entries against the limit. Raises LimitError."""
+        self._entries_left -= number
+        if self._entries_left < 0:
+            raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
 
     def asked(self, path: str) -> Kept:
         """The requests for `path` without content: for a further name of a file that was read by another."""

@@ -22,6 +22,10 @@ class Limits:
     """Inflated bytes of one layer: ten times the largest machine-learning layers in public registries, and a
     bound on how long a decompression bomb can keep a core busy."""
 
+    image_bytes: int = 256 * 2**30
+    """Inflated bytes of all layers that are read: a manifest may list thousands, each of them just within
+    `layer_bytes`. Eight layers of that size pass."""
+
     inflation_ratio: int = 1040
     """Inflated bytes for one stored byte, above RATIO_FREE_BYTES. Deflate can't pass 1032 (zlib's technical notes,
     "Maximum Compression Factor"), so gzip is never refused; zstd packs 30,000 zeros into one byte, and without this

@@ -18,6 +18,7 @@ from compliance.ingest.merge import TreeBuilder
 from compliance.ingest.source import Source
 from compliance.model.filesystem import FileTree
 from compliance.model.image import Image, Layer
+from compliance.model.reference import algorithm_of
 from compliance.model.request import ContentRequest
 
 Progress = Callable[[int], None]
@@ -74,9 +75,18 @@ def _contents(
         return _read(source, layer, reader)
     key = keys.of(layer)
     known = cache.load(key)
-    if known is not None and known.layer == layer and _still_stored(source, layer, reading.progress):
+    if known is None:
+        with cache.claimed(key):
+            known = cache.load(key)
+            if known is None:
+                return _read_and_kept(source, layer, reader, cache, key)
+    if known.layer == layer and _still_stored(source, layer, reading.progress):
         reader.count(known)
         return known
+    return _read_and_kept(source, layer, reader, cache, key)
+
+
+def _read_and_kept(source: Source, layer: Layer, reader: LayerReader, cache: LayerCache, key: str) -> LayerContents:
     contents = _read(source, layer, reader)
     cache.store(key, contents)
     return contents
@@ -94,13 +104,13 @@ def _still_stored(source: Source, layer: Layer, progress: Progress | None) -> bo
     """
     if source.remote:
         return True
-    stored = hashlib.sha256()
+    stored = hashlib.new(algorithm_of(layer.digest))
     with source.open_layer(layer) as stream:
         while piece := stream.read(_PIECE):
             stored.update(piece)
             if progress is not None:
                 progress(len(piece))
-    found = f"sha256:{stored.hexdigest()}"
+    found = f"{stored.name}:{stored.hexdigest()}"
     if found != layer.digest and layer.digest != layer.diff_id:
         raise IntegrityError(
             f"the layer does not hash to its digest: {found} instead of {layer.digest}",

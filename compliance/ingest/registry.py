@@ -16,7 +16,7 @@ from compliance.ingest.registry_client import Fetched, NotFoundError, Repository
 from compliance.ingest.registry_name import DEFAULT_TAG, parse_mirror, split_target
 from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.selection import Selection
-from compliance.ingest.transport import Transport
+from compliance.ingest.transport import TransientError, Transport
 from compliance.model.image import Descriptor, Image, Layer
 from compliance.model.reference import ImageReference, Platform
 
@@ -33,6 +33,7 @@ class RegistryImage:
         """Nothing is asked yet. Raises UsageError for a mirror or a CA file that is none."""
         self._reference = reference
         self._limits = limits
+        self._whole = options.whole
         self._notices: list[str] = []
         self._documents: dict[str, bytes] = {}  # manifests and configs by digest; bounded by the repositories
         host, name = split_target(reference.target)
@@ -105,6 +106,8 @@ class RegistryImage:
             except NotFoundError:
                 continue
             except ComplianceError as error:
+                if self._whole and isinstance(error, TransientError):
+                    raise
                 notices.append(f"what is attached to {digest} is not wholly known: {error}")
 
     def _referrers(self, digest: str, tag: str) -> tuple[Descriptor, ...]:

@@ -126,10 +126,10 @@ class Repository:
                 url, oci.JSON_SIZE_MAX, {"Accept": oci.OCI_INDEX}, missing="no-referrers-api", absent=_NO_REFERRERS_API
             )
             found.extend(self._page(content, headers.get("Content-Type", "")))
-            following = _NEXT.search(headers.get("Link", ""))
+            following = next_link(headers)
             if following is None:
                 break
-            url = _next_page(url, following[1])
+            url = _next_page(url, following)
         return tuple(found)
 
     def open(self, digest: str, offset: int) -> Response:
@@ -421,6 +421,12 @@ def _digest(text: str) -> str:
     if not is_digest(text):
         raise SourceError("not a digest", code="digest-invalid", where=text[:120])
     return text
+
+
+def next_link(headers: Mapping[str, str]) -> str | None:
+    """Where the header Link says that a list goes on (RFC 8288), as it says it."""
+    found = _NEXT.search(headers.get("Link", ""))
+    return None if found is None else found[1]
 
 
 def _next_page(url: str, link: str) -> str:

@@ -69,6 +69,11 @@ def is_repository(name: str) -> bool:
     return all(_PART.fullmatch(part) for part in name.split("/"))
 
 
+def is_tag(text: str) -> bool:
+    """Whether `text` is a tag: it may stand in a request as it is."""
+    return _TAG.fullmatch(text) is not None
+
+
 def parse_mirror(text: str) -> tuple[str, str]:
     """Host and prefix (maybe empty) of a mirror, ``HOST[:PORT][/PREFIX]``. Raises UsageError."""
     host, slash, prefix = text.partition("/")

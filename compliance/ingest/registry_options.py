@@ -14,9 +14,12 @@ class RegistryOptions:
     `ca_file` holds CA certificates (PEM) that are trusted beside the system's.
     `mirrors` are pairs of a registry and where to look first: ``("docker.io", "mirror.example:5000/prefix")``.
     A mirror decides what a tag means; what a digest means, it can't.
+    `whole`: what is attached to an image and can't be had just now is an error, and no notice beside a result: for
+    those who come again. What a registry refuses for good stays a notice.
     """
 
     offline: bool = False
     plain_http: bool = False
     ca_file: Path | None = None
     mirrors: tuple[tuple[str, str], ...] = ()
+    whole: bool = False

@@ -72,9 +72,14 @@ class TransientError(SourceError):
 class Transport:
     """Requests to hosts, over connections that are kept open between them. Used by one thread at a time or more."""
 
-    def __init__(self, *, plain_http: bool = False, ca_file: Path | None = None) -> None:
-        """Trust the system's CAs (``SSL_CERT_FILE`` replaces them) and those of `ca_file`. Raises UsageError."""
+    def __init__(self, *, plain_http: bool = False, ca_file: Path | None = None, connections: int = 4) -> None:
+        """Trust the system's CAs (``SSL_CERT_FILE`` replaces them) and those of `ca_file`. Raises UsageError.
+
+        `connections` to one host are kept open at most; more may be open for a moment.
+        """
         self.plain_http = plain_http
+        self._connections = connections
+        self._known_tls: dict[str, bool] = {}
         self._pause_left = PAUSE_TOTAL_MAX
         self._tls = _tls(ca_file)
         self._direct = self._kept(urllib3.PoolManager(**self._pool_options()))
@@ -155,7 +160,12 @@ class Transport:
         sleep(wanted)
 
     def speaks_tls(self, host: str) -> bool:
-        """Whether `host` answers TLS, with whatever certificate. For loopback, where either is usual."""
+        """Whether `host` answers TLS, with whatever certificate; asked once. For loopback, where either is usual."""
+        if host not in self._known_tls:
+            self._known_tls[host] = self._answers_tls(host)
+        return self._known_tls[host]
+
+    def _answers_tls(self, host: str) -> bool:
         try:
             discard(self._request("GET", f"https://{host}/v2/", {}, None, connect=PROBE_SECONDS))
         except SSLError as error:
@@ -205,7 +215,7 @@ class Transport:
         return self._proxied[proxy]
 
     def _pool_options(self) -> dict[str, Any]:
-        return {"num_pools": 8, "maxsize": 4, "ssl_context": self._tls}
+        return {"num_pools": 8, "maxsize": self._connections, "ssl_context": self._tls}
 
     def _kept(self, manager: urllib3.PoolManager) -> urllib3.PoolManager:
         manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

@@ -19,6 +19,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def algorithm_of(digest: str) -> str:
+    """The algorithm that `digest` names; sha256 where there is no digest to compare with."""
+    return digest.partition(":")[0] if is_digest(digest) else "sha256"
+
+
 class Scheme(StrEnum):
     """Where an image lies. The values are the prefixes users type."""
 

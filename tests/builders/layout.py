@@ -24,8 +24,8 @@ TYPES = {
 Nodes = Mapping[str, Node | bytes | str]
 
 
-def digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+def digest(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
 def layer_tar(nodes: Nodes) -> bytes:
@@ -72,11 +72,12 @@ class Layout:
     """An OCI layout in the making; `add_image` may be called for each tag or platform."""
 
     root: Path
+    algorithm: str = "sha256"
     manifests: list[dict[str, object]] = field(default_factory=list)
 
     def blob(self, content: bytes) -> tuple[str, int]:
         """Store a blob; its digest and size."""
-        name = digest(content)
+        name = digest(content, self.algorithm)
         place = self.root / "blobs" / name.replace(":", "/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
@@ -101,7 +102,7 @@ class Layout:
                 "os": "linux",
                 "architecture": architecture,
                 "config": dict(config or {}),
-                "rootfs": {"type": "layers", "diff_ids": [digest(tar) for tar in tars]},
+                "rootfs": {"type": "layers", "diff_ids": [digest(tar, self.algorithm) for tar in tars]},
                 "history": [{"created_by": f"step {index}"} for index in range(len(tars))],
             }
         ).encode()
@@ -147,9 +148,10 @@ def simple_image(
     *,
     config: Mapping[str, object] | None = None,
     compression: str = "+gzip",
+    algorithm: str = "sha256",
 ) -> Path:
     """A layout with one image tagged latest; its folder."""
-    Layout(root=root).add_image(layers, config=config, compression=compression)
+    Layout(root=root, algorithm=algorithm).add_image(layers, config=config, compression=compression)
     return root
 
 

@@ -71,7 +71,11 @@ def plain_layers(tmp: Path) -> str:
     return f"oci-dir:{simple_image(tmp / 'image', (LOWER, UPPER), config=CONFIG, compression='')}"
 
 
-SOURCES = (oci_dir, oci_archive, compressed_archive, legacy_docker, bare_path, zstd_layers, plain_layers)
+def sha512_layers(tmp: Path) -> str:
+    return f"oci-dir:{simple_image(tmp / 'image', (LOWER, UPPER), config=CONFIG, algorithm='sha512')}"
+
+
+SOURCES = (oci_dir, oci_archive, compressed_archive, legacy_docker, bare_path, zstd_layers, plain_layers, sha512_layers)
 
 
 def read(reference: str, platform: Platform | None = None) -> tuple[Image, FileTree]:

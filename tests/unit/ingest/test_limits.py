@@ -18,6 +18,7 @@ from compliance.formats import oci
 from compliance.formats.examine import Examiner
 from compliance.ingest.archive import TarBlobs, archive_in, open_archive
 from compliance.ingest.blobs import DirectoryBlobs
+from compliance.ingest.directory import RootDirectory
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits, exceeded
 from compliance.ingest.oci_layout import OciLayout
 from compliance.ingest.read import Reading, read_tree
@@ -119,6 +120,11 @@ class TestLayers:
         allowed(over, "layer_bytes", lambda: self.image(tmp_path, nodes, limits=limits))
 
     @AROUND
+    def test_image_bytes_are_those_of_all_layers(self, tmp_path: Path, over: int) -> None:
+        limits = Limits(image_bytes=2 * 10240 - over)
+        allowed(over, "image_bytes", lambda: self.image(tmp_path, {"a": "x"}, {"b": "y"}, limits=limits))
+
+    @AROUND
     def test_path_above_path_bytes_is_unread(self, tmp_path: Path, over: int) -> None:
         path = "d/" * 20 + "name"
         image, tree = self.image(tmp_path, {path: "1"}, limits=Limits(path_bytes=len(path) - over))
@@ -164,6 +170,15 @@ class TestLayers:
         with pytest.raises(ComplianceError) as caught:
             open_archive(reference, Limits())
         assert caught.value.code == "not-an-image"
+
+
+@AROUND
+def test_entries_of_a_root_filesystem_are_counted(tmp_path: Path, over: int) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("root")
+    limits = Limits(entries=2 - over)
+    reference = ImageReference(scheme=Scheme.DIR, target=str(tmp_path))
+    allowed(over, "entries", lambda: read(RootDirectory(reference), limits))
 
 
 class TestArchives:
