@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
+from itertools import chain
+from operator import attrgetter
 
 from compliance.formats.examine import UNPACKED
 from compliance.model.evidence import Evidence, ProfileSource, Variant
@@ -365,9 +367,10 @@ class _Search:
         if not self.index.paths:
             return
         names, globs = self.index.path_names, self.index.path_name_globs.fullmatch
-        for entry in self.evidence.filesystem.regular():
-            last = entry.name
-            if (last not in names and globs(last) is None) or entry.inode in known:
+        called = self.evidence.filesystem.called()
+        fitting = (some for name, some in called.items() if name in names or globs(name) is not None)
+        for entry in sorted(chain.from_iterable(fitting), key=attrgetter("path")):
+            if entry.inode in known:
                 continue
             tools = [tool for pattern, tool in self.index.paths if pattern.fullmatch(entry.path)]
             if tools:

@@ -7,7 +7,7 @@ from the tar's bytes as UTF-8 with ``surrogateescape``; `display_path` makes one
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
@@ -248,6 +248,9 @@ class FileTree:
         self._children: dict[str, list[str]] | None = None
         self._names: dict[int, tuple[str, ...]] | None = None
         self._bytes: dict[int, bytes] | None = None
+        self._regular: tuple[FileEntry, ...] | None = None
+        self._files: tuple[FileEntry, ...] | None = None
+        self._called: dict[str, list[FileEntry]] | None = None
 
     @property
     def wholly_read(self) -> bool:
@@ -262,9 +265,28 @@ class FileTree:
         """Number of entries, directories included."""
         return len(self.entries)
 
-    def regular(self) -> Iterator[FileEntry]:
-        """Every name of a regular file; hard links come once for each name."""
-        return (entry for entry in self.entries.values() if entry.kind is FileKind.REGULAR)
+    def regular(self) -> tuple[FileEntry, ...]:
+        """Every name of a regular file, in path order; hard links come once for each name."""
+        if self._regular is None:
+            self._regular = tuple(entry for entry in self.entries.values() if entry.kind is FileKind.REGULAR)
+        return self._regular
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """Every regular file once, by the first of its names: one inode, one finding."""
+        if self._files is None:
+            first: dict[int, FileEntry] = {}
+            for entry in self.regular():
+                first.setdefault(entry.inode, entry)
+            self._files = tuple(first.values())
+        return self._files
+
+    def called(self) -> Mapping[str, Sequence[FileEntry]]:
+        """The names of regular files by their last component, each in path order."""
+        if self._called is None:
+            self._called = {}
+            for entry in self.regular():
+                self._called.setdefault(entry.path[entry.path.rfind("/") + 1 :], []).append(entry)
+        return self._called
 
     def get(self, path: str) -> FileEntry | None:
         """The entry at exactly `path` (leading slash allowed); links are not followed."""

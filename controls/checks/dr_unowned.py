@@ -16,7 +16,7 @@ from compliance.model.outcome import (
     Severity,
     Trait,
 )
-from controls.observe import count, file_observation, not_wholly_read, once
+from controls.observe import count, file_observation, not_wholly_read
 from controls.package_places import FOLDER_OWNERS, MAINTAINER_SCRIPT
 from controls.writability import KERNEL, inside
 
@@ -28,7 +28,7 @@ def run(evidence: Evidence) -> Outcome:
     tree = evidence.filesystem
     owned, folders = _owned(evidence)
     debian = {package.name for package in evidence.inventory.packages if package.type == "deb"}
-    programs = [entry for entry in once(tree, tree.regular()) if _is_program(entry)]
+    programs = [entry for entry in tree.files() if _is_program(entry)]
     unowned = [
         entry
         for entry in programs

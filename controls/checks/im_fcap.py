@@ -5,7 +5,7 @@ from __future__ import annotations
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import Check, Failed, Observation, ObservationKind, Outcome, Passed, Severity, Trait
 from controls.file_capabilities import FileCapabilities, decode
-from controls.observe import coverage, file_observation, not_wholly_read, once
+from controls.observe import coverage, file_observation, not_wholly_read
 
 
 def run(evidence: Evidence) -> Outcome:
@@ -13,7 +13,7 @@ def run(evidence: Evidence) -> Outcome:
     tree = evidence.filesystem
     found: list[Observation] = []
     notes: list[Observation] = []
-    for entry in once(tree, tree.regular()):
+    for entry in tree.files():
         if not entry.capability:
             continue
         decoded = decode(entry.capability)

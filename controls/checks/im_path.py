@@ -13,7 +13,7 @@ from compliance.model.outcome import Check, Failed, Observation, Outcome, Passed
 from compliance.model.request import ContentRequest
 from controls.accounts import CannotStart, Identity, Undetermined, run_as
 from controls.entrypoint import DEFAULT_PATH
-from controls.observe import config_observation, count, file_observation, not_wholly_read, note, once
+from controls.observe import config_observation, count, file_observation, not_wholly_read, note
 from controls.writability import Writability
 
 LISTS = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "NODE_PATH", "PERL5LIB", "RUBYLIB", "CLASSPATH", "GEM_PATH")
@@ -83,7 +83,7 @@ def _nothing_found(evidence: Evidence, who: Identity | CannotStart, places: tupl
     if who.root:
         by_design = f"the default user is root, as a {evidence.profile.variant} image may be by design"
         return Passed(observations=(config_observation(f"{number}, none of them relative; {by_design}."),))
-    elf = sum(1 for entry in once(tree, tree.regular()) if entry.facts is not None and entry.facts.elf is not None)
+    elf = sum(1 for entry in tree.files() if entry.facts is not None and entry.facts.elf is not None)
     return Passed(
         observations=(
             config_observation(f"{number}, none of them relative, empty or writable for {who}."),
@@ -112,7 +112,7 @@ def _preloaded(tree: FileTree) -> Iterable[_Place]:
 
 
 def _run_paths(tree: FileTree) -> Iterable[_Place]:
-    for entry in once(tree, tree.regular()):
+    for entry in tree.files():
         elf = entry.facts.elf if entry.facts is not None else None
         if elf is None:
             continue

@@ -58,7 +58,7 @@ def run(evidence: Evidence) -> Outcome:
 
 
 def _root(evidence: Evidence, who: Identity) -> Outcome:
-    files = sum(1 for entry in once(evidence.filesystem, evidence.filesystem.regular()) if _kind(entry))
+    files = sum(1 for entry in evidence.filesystem.files() if _kind(entry))
     seen = config_observation(
         f"The default user is root (uid 0), who can write all code and configuration: {count(files, 'file')}.",
         who.spec or None,

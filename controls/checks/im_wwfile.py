@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import Check, Failed, Outcome, Passed, Severity, Trait
-from controls.observe import count, coverage, file_observation, mode_text, not_wholly_read, once
+from controls.observe import count, coverage, file_observation, mode_text, not_wholly_read
 
 WRITE_BY_OTHERS = 0o002
 
@@ -20,14 +20,14 @@ def run(evidence: Evidence) -> Outcome:
             value=mode_text(entry.mode),
             method="mode",
         )
-        for entry in once(tree, tree.regular())
+        for entry in tree.files()
         if entry.mode & WRITE_BY_OTHERS
     ]
     if found:
         return Failed(observations=tuple(found))
     if not tree.wholly_read:
         return not_wholly_read(tree)
-    files = count(sum(1 for _ in once(tree, tree.regular())), "regular file")
+    files = count(len(tree.files()), "regular file")
     return Passed(observations=(coverage(evidence, f"none of {files} is world-writable"),))
 
 

@@ -23,7 +23,7 @@ from compliance.model.outcome import (
     Unknown,
 )
 from compliance.model.request import ContentRequest
-from controls.observe import count, file_observation, not_wholly_read, note, once
+from controls.observe import count, file_observation, not_wholly_read, note
 
 _PEM = ContentRequest(
     name="trust-stores",
@@ -63,7 +63,7 @@ def run(evidence: Evidence) -> Outcome:
     expected = {anchor.fingerprint for anchor in anchors if _packaged(evidence, anchor.entry)}
     extra = [anchor for anchor in anchors if anchor.fingerprint not in expected]
     local = [anchor for anchor in extra if _LOCAL.fullmatch(anchor.entry.path)]
-    stores = [entry for entry in once(tree, tree.regular()) if _KEY_STORE.fullmatch(entry.path)]
+    stores = [entry for entry in tree.files() if _KEY_STORE.fullmatch(entry.path)]
     if (expected and extra) or local:
         each = {anchor.fingerprint: anchor for anchor in reversed(extra if expected else local)}
         return Failed(observations=tuple(_observation(evidence, anchor) for anchor in reversed(each.values())))

@@ -19,7 +19,7 @@ from compliance.model.outcome import (
     Trait,
     Unknown,
 )
-from controls.observe import count, file_observation, not_wholly_read, note, once
+from controls.observe import count, file_observation, not_wholly_read, note
 
 _WEAK_MAX = 500
 _PACKAGES_MAX = 100
@@ -69,7 +69,7 @@ def run(evidence: Evidence) -> Outcome:
 
 def _binaries(tree: FileTree) -> Iterator[_Binary]:
     """Programs and shared libraries; object files, cores and detached debug symbols are loaded by nothing."""
-    for entry in once(tree, tree.regular()):
+    for entry in tree.files():
         facts = entry.facts
         if facts is None or facts.elf is None or facts.elf.file_type in ("relocatable", "core"):
             continue
