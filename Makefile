@@ -29,10 +29,10 @@ setup-test:
 demo: setup  ## assess the two sample images, write signed evidence, verify it
 	@tools/demo $(if $(EFFECTIVE_TIME),--effective-time $(EFFECTIVE_TIME))
 
-# With `make interop` apart: it needs programs that take minutes to build.
+# With `make interop` and `make docs-check` apart: they need programs that take minutes to build.
 .PHONY: test
 test: setup-test  ## run the tests
-	$(bin)/python -m pytest --ignore=tests/interop/cosign --ignore=tests/interop/pdf $(ARGS)
+	$(bin)/python -m pytest --ignore=tests/interop/cosign --ignore=tests/interop/pdf --ignore=tests/docs $(ARGS)
 
 # The programs come from tools/interop-programs; without one, its tests are skipped (with CI=true they fail).
 .PHONY: interop
@@ -63,6 +63,16 @@ types: setup-test  ## mypy, strict
 contracts: setup-test  ## import-linter: who may import whom
 	$(bin)/lint-imports --no-logo
 
+.PHONY: docs
+docs: setup-test  ## build the site into .site, strictly: a link that leads nowhere ends it
+	rm -rf .site .cache
+	$(bin)/zensical build --strict --config-file mkdocs.yml
+
+# cosign comes from tools/interop-programs, as for `make interop`.
+.PHONY: docs-check
+docs-check: setup-test  ## run every command of README and docs, open the site in a browser, follow its links
+	HULLMARK_TEST_BIN="$${HULLMARK_TEST_BIN:-$(CURDIR)/.interop}" $(bin)/python -m pytest tests/docs $(ARGS)
+
 .PHONY: wheel
 wheel: setup-test  ## build dist/hullmark-*.whl with the locked build backend
 	rm -rf dist
@@ -88,5 +98,5 @@ bench: setup-test  ## build real images (root), time sbom and assess on them, co
 
 .PHONY: clean
 clean:  ## remove what the targets made, .venv and demo output included
-	rm -rf .venv .demo .corpus .interop evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo .cache .corpus .interop .site evidence dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

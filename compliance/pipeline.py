@@ -134,6 +134,7 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
     from compliance.model.assessment import Assessment
     from compliance.verify.trust_policy import names
     from controls.asking import asked_for
+    from controls.coverage import NEEDS, left_out
     from controls.definitions import shipped_definitions
     from controls.profile import shipped_profile
     from controls.withheld import without_secrets
@@ -168,6 +169,8 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
         effective=moment,
         definitions=(*definitions.files, *waiver_files),
         waivers=uses,
+        needs=NEEDS,
+        left_out=left_out(),
     )
     return without_secrets(assessment)
 
@@ -542,14 +545,18 @@ def evidence_files(
     *,
     branding: Branding | None = None,
     sign_pdf: SignsPdf | None = None,
+    oscal_version: str | None = None,
 ) -> Mapping[str, bytes]:
     """The files of an evidence bundle by path, without its manifest; the reports bear the `branding`.
 
     The PDF carries the machine-readable files inside it. With a `signer` there are attestations about the image
     digest: its SBOM, all check results, those that passed as properties, and the digests of every other file. One
-    with the digests of what the PDF carries lies in the PDF too, so that it can be verified alone.
+    with the digests of what the PDF carries lies in the PDF too, so that it can be verified alone. The OSCAL files
+    are of `oscal_version`, or of the exporter's own.
     """
+    from compliance.store.bundle_manifest import BRANDING
     from reports.assessment_json import document
+    from reports.branding import NO_BRANDING, branding_record
     from reports.exporter import FORMATS
 
     shape = document(assessment)
@@ -559,7 +566,10 @@ def evidence_files(
         "sbom.spdx.json": sbom(assessment.evidence, "spdx-json"),
     }
     for name in ("oscal-ar", "oscal-ap", "csv"):
-        files[FORMATS[name].file_name] = FORMATS[name].render(shape)
+        version = oscal_version if FORMATS[name].versions else None
+        files[FORMATS[name].file_name] = FORMATS[name].render(shape, version)
+    if branding is not None and branding != NO_BRANDING:
+        files[BRANDING] = branding_record(branding)
     image = assessment.evidence.image
     if signer is not None:
         files.update(_report_reference(shape, files, signer, image))
@@ -579,12 +589,14 @@ def write_evidence(
     *,
     branding: Branding | None = None,
     sign_pdf: SignsPdf | None = None,
+    oscal_version: str | None = None,
 ) -> None:
     """Write the evidence bundle; the folder appears whole or not at all. Raises StoreError, SigningError."""
     from compliance.store.evidence_bundle import write_bundle
 
     (watcher or Watcher()).stage(Stage(name="writing evidence"))
-    write_bundle(directory, evidence_files(assessment, signer, branding=branding, sign_pdf=sign_pdf))
+    files = evidence_files(assessment, signer, branding=branding, sign_pdf=sign_pdf, oscal_version=oscal_version)
+    write_bundle(directory, files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -620,7 +632,7 @@ def attest(
     already is not attached again, so an interrupted run is completed by another. Raises ComplianceError.
     """
     from compliance.sign.image_attestations import sign_once
-    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE
+    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE, REPORT_SIGNATURE
 
     watcher = watcher or Watcher()
     if wanted.upload:
@@ -633,8 +645,10 @@ def attest(
     else:
         image, files = _evidence_to_attest(reference, options, signer, wanted, watcher)
         # What the report carries is covered by the other reference too; by itself it would only be one more to read.
+        # The signature of the report is about that file, not about the image.
+        apart = (REPORT_REFERENCE, REPORT_SIGNATURE)
         bundles = [
-            content for path, content in files.items() if path.endswith(ATTESTATION_SUFFIX) and path != REPORT_REFERENCE
+            content for path, content in files.items() if path.endswith(ATTESTATION_SUFFIX) and path not in apart
         ]
     if not wanted.upload:
         return Attestations(image=image, bundles=tuple(bundles))
@@ -678,7 +692,7 @@ def _evidence_to_attest(
 ) -> tuple[Image, dict[str, bytes]]:
     """The image, and a signed evidence bundle about it, all files by path; the attestations among them first."""
     from compliance.formats.signed_json import read_object
-    from compliance.store.bundle_manifest import ASSESSMENT, MANIFEST, render_manifest
+    from compliance.store.bundle_manifest import ASSESSMENT, MANIFEST, REPORT_SIGNATURE, render_manifest
     from compliance.store.bundle_verifier import read_bundle_files
 
     if wanted.evidence is None:
@@ -688,7 +702,9 @@ def _evidence_to_attest(
     else:
         image = open_image(reference, options)
         files = dict(read_bundle_files(wanted.evidence, image.digest))
-    signed = {path: content for path, content in files.items() if path.startswith("attestations/")}
+    signed = {
+        path: content for path, content in files.items() if path.startswith("attestations/") or path == REPORT_SIGNATURE
+    }
     if not signed or (signer is not None and wanted.evidence is not None):
         from reports.assessment_json import parse
 
@@ -759,7 +775,13 @@ def _attestations(
     A good signature that lies with the image or is in `also` is taken again.
     """
     from compliance.sign.image_attestations import sign_once
-    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REFERENCE_ATTESTATION, SIGNING_KEY
+    from compliance.store.bundle_manifest import (
+        ATTESTATION_SUFFIX,
+        REFERENCE_ATTESTATION,
+        REPORT_PDF,
+        REPORT_SIGNATURE,
+        SIGNING_KEY,
+    )
     from reports import attestation
 
     key = {} if signer.public_pem is None else {SIGNING_KEY: signer.public_pem}
@@ -769,6 +791,8 @@ def _attestations(
         f"attestations/svr{ATTESTATION_SUFFIX}": attestation.verification_result_statement(document),
         REFERENCE_ATTESTATION: _reference(document, {**files, **key}),
     }
+    if REPORT_PDF in files:
+        statements[REPORT_SIGNATURE] = attestation.file_signature_statement(REPORT_PDF, files[REPORT_PDF])
     bundles = sign_once(statements.values(), signer, image, also)
     return {**key, **dict(zip(statements, bundles, strict=True))}
 

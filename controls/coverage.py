@@ -11,18 +11,30 @@ from types import MappingProxyType
 from typing import Final
 
 from compliance.formats.strict_yaml import read_section
-from compliance.model.control import Control, ControlLibrary, Framework
-from controls.asking import HOW
+from compliance.model.control import Control, ControlLibrary, Framework, LeftOut
 
 FILE: Final = "coverage.yaml"
 _SCHEMA = 1
 
+_ATTESTED: Final = (
+    "about this image, attested by a signer who is trusted for it; one given as a file speaks only against it"
+)
+
 NEEDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        **HOW,
         "DR-SBOM": "an SBOM attestation that lies with the image",
-        "SP-SBOM": "an SBOM attestation that lies with the image",
         "DR-BASE": "the base image named in an annotation or label, and its manifest",
+        "DR-BASELINE": "an earlier image to compare with",
+        "SP-SIG": "a signature over this digest, and a key or an identity that is trusted for it",
+        "SP-PROV": "build provenance about this digest, and a signer who is trusted for it",
+        "SP-SBOM": "an SBOM attestation that lies with the image",
+        "SP-SBOMSIG": "an SBOM attestation about this digest, and a signer who is trusted for it",
+        "SP-BASE": "a list of approved base images",
+        "SP-VULN": f"a vulnerability scan {_ATTESTED}",
+        "SP-VEX": "VEX statements, attested by a signer who is trusted for them",
+        "SP-MALWARE": f"a malware scan {_ATTESTED}",
+        "SP-STIG": f"a result of a STIG or SCAP benchmark {_ATTESTED}",
+        "SP-TEST": f"test results {_ATTESTED}",
     }
 )
 """Checks that say nothing of an image that comes alone, and what each needs besides."""
@@ -58,14 +70,6 @@ class CoveredControl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A part of a framework on which no check bears, and why."""
-
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameworkCoverage:
     """A framework's controls on which checks bear, and what was left out of it."""
 
@@ -80,12 +84,12 @@ class FrameworkCoverage:
 
 def coverage_of(library: ControlLibrary, checks: Collection[str]) -> tuple[FrameworkCoverage, ...]:
     """How far `checks` (ids of those that this run has) reach into each framework of `library`."""
-    left_out = _left_out()
+    absent = left_out()
     return tuple(
         FrameworkCoverage(
             framework=framework,
             controls=tuple(_covered(control, checks) for control in framework.controls),
-            left_out=left_out.get(framework.id, ()),
+            left_out=absent.get(framework.id, ()),
         )
         for framework in library.frameworks
     )
@@ -102,7 +106,8 @@ def _covered(control: Control, checks: Collection[str]) -> CoveredControl:
 
 
 @cache
-def _left_out() -> Mapping[str, tuple[LeftOut, ...]]:
+def left_out() -> Mapping[str, tuple[LeftOut, ...]]:
+    """By framework, the parts of it on which no check bears."""
     top = read_section(FILE, (files("controls") / FILE).read_bytes())
     top.only("schema", "left_out")
     top.number("schema", _SCHEMA, _SCHEMA)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from typing import cast
@@ -18,8 +18,8 @@ from compliance.formats.intoto import read_statement
 from compliance.formats.named_image import names_this
 from compliance.formats.predicates import summary
 from compliance.formats.scan_file import ScanFile, read_scan_file
-from compliance.model.assessment import Assessment, ControlResult
-from compliance.model.control import Framework, Relation
+from compliance.model.assessment import Assessment, ControlResult, Summary, WaiverUse
+from compliance.model.control import ControlStatus, Framework, LeftOut, Relation
 from compliance.model.drift import Change, Drift
 from compliance.model.evidence import Evidence, SuppliedReport
 from compliance.model.filesystem import FileKind, FileTree, Unread, display_path
@@ -46,6 +46,11 @@ _OUTCOMES = {
     ExitCode.NOT_DETERMINED: "not-determined",
     ExitCode.NOT_VERIFIED: "not-verified",
 }
+_DECIDING = {
+    ControlStatus.SATISFIED: OutcomeWord.PASSED,
+    ControlStatus.SUPPORTED: OutcomeWord.PASSED,
+    ControlStatus.CONTRADICTED: OutcomeWord.FAILED,
+}
 _STRONGEST_FIRST = (Relation.SATISFIES, Relation.PARTIALLY_SUPPORTS, Relation.PROVIDES_EVIDENCE_FOR)
 
 
@@ -53,9 +58,10 @@ def document(assessment: Assessment) -> shape.Document:
     """The assessment as values that JSON has, in the order in which they are written."""
     evidence = assessment.evidence
     layers = tuple(layer.digest for layer in evidence.image.layers)
+    outcomes = {result.check.id: result.word for result in assessment.results}
     return {
         "schemaVersion": SCHEMA_VERSION,
-        "subject": _subject(evidence.image),
+        "subject": subject_document(evidence.image),
         "tool": {
             "name": assessment.tool.name,
             "version": assessment.tool.version,
@@ -64,6 +70,7 @@ def document(assessment: Assessment) -> shape.Document:
         "startedAt": _time(assessment.started),
         "finishedAt": _time(assessment.finished),
         "effectiveTime": _time(assessment.effective),
+        "reevaluation": None,
         "profile": {
             "id": evidence.profile.id,
             "variant": evidence.profile.variant.value,
@@ -79,7 +86,7 @@ def document(assessment: Assessment) -> shape.Document:
             {"role": file.role, "name": clean(file.name), "sha256": file.sha256, "signer": _optional(file.signer)}
             for file in assessment.definitions
         ],
-        "summary": _summary(assessment),
+        "summary": _summary_of(assessment.summary, assessment.results),
         "coverage": _coverage(evidence, layers),
         "inventory": _inventory(evidence.inventory),
         "verification": verification_document(evidence.verification),
@@ -89,10 +96,64 @@ def document(assessment: Assessment) -> shape.Document:
             {"check": clean(use.waiver.check), "state": use.state.value, "waiver": _waiver(use.waiver)}
             for use in assessment.waivers
         ],
-        "checks": [_check(result, layers) for result in assessment.results],
-        "frameworks": [_framework(framework) for framework in _frameworks(assessment.controls)],
-        "controls": [_control(result) for result in assessment.controls],
+        "checks": [_check(result, assessment.needs, layers) for result in assessment.results],
+        "frameworks": [
+            _framework(framework, assessment.left_out.get(framework.id, ()))
+            for framework in _frameworks(assessment.controls)
+        ],
+        "controls": [_control(result, outcomes) for result in assessment.controls],
     }
+
+
+def reassessed(
+    document: shape.Document,
+    *,
+    at: datetime,
+    results: Sequence[CheckResult],
+    reopened: Collection[str],
+    uses: Sequence[WaiverUse],
+    controls: Sequence[ControlResult],
+    summary: Summary,
+) -> shape.Document:
+    """`document` with what came of its own results at another date; `reopened` are the checks that became unknown.
+
+    Results, waivers and controls are in the order of the document.
+    """
+    outcomes = {result.check.id: result.word for result in results}
+    given = [use["waiver"] for use in document["waivers"]]
+    kept = {id(use.waiver): waiver for use, waiver in zip(uses, given, strict=True)}
+    changed: shape.Document = {
+        **document,
+        "effectiveTime": _time(at),
+        "reevaluation": {
+            "assessedAt": document["effectiveTime"],
+            "outcome": document["summary"]["outcome"],
+            "reopened": [result.check.id for result in results if result.check.id in reopened],
+        },
+        "summary": _summary_of(summary, results),
+        "waivers": [
+            {**stored, "state": use.state.value} for stored, use in zip(document["waivers"], uses, strict=True)
+        ],
+        "checks": [
+            {
+                **check,
+                "outcome": result.word.value,
+                "reason": None if result.reason is None else sentence(result.reason),
+                "waiver": None if result.waiver is None else kept[id(result.waiver)],
+            }
+            for check, result in zip(document["checks"], results, strict=True)
+        ],
+        "controls": [
+            {
+                **control,
+                "status": result.status.value,
+                "relation": deciding_relation(result, outcomes),
+                "waived": result.waived,
+            }
+            for control, result in zip(document["controls"], controls, strict=True)
+        ],
+    }
+    return changed
 
 
 def render(document: shape.Document) -> bytes:
@@ -130,7 +191,8 @@ def schema() -> Schema:
     return Schema.load(resources.files("reports") / "schemas" / "assessment.schema.json")
 
 
-def _subject(image: Image) -> shape.Subject:
+def subject_document(image: Image) -> shape.Subject:
+    """What the image says of itself: the `subject` object of the document."""
     return {
         "reference": redact(clean(str(image.reference))),
         "tag": _optional(image.tag),
@@ -188,8 +250,7 @@ def _claims(image: Image) -> list[shape.Claim]:
     ]
 
 
-def _summary(assessment: Assessment) -> shape.Summary:
-    summary = assessment.summary
+def _summary_of(summary: Summary, results: Sequence[CheckResult]) -> shape.Summary:
     return {
         "outcome": _OUTCOMES[summary.outcome],
         "exitCode": int(summary.outcome),
@@ -200,8 +261,8 @@ def _summary(assessment: Assessment) -> shape.Summary:
             "unknown": summary.counts.get(OutcomeWord.UNKNOWN, 0),
             "errored": summary.counts.get(OutcomeWord.ERRORED, 0),
         },
-        "counted": sum(result.counts for result in assessment.results),
-        "waived": sum(result.waiver is not None for result in assessment.results),
+        "counted": sum(result.counts for result in results),
+        "waived": sum(result.waiver is not None for result in results),
         "worstSeverity": None if summary.worst is None else str(summary.worst),
         "failOn": str(summary.fail_on),
     }
@@ -385,7 +446,7 @@ def _baseline(drift: Drift) -> shape.Baseline:
     }
 
 
-def _check(result: CheckResult, layers: tuple[str, ...]) -> shape.Check:
+def _check(result: CheckResult, needs: Mapping[str, str], layers: tuple[str, ...]) -> shape.Check:
     check: Check = result.check
     return {
         "id": check.id,
@@ -399,6 +460,7 @@ def _check(result: CheckResult, layers: tuple[str, ...]) -> shape.Check:
         "reason": None if result.reason is None else redact(sentence(result.reason)),
         "rationale": sentence(check.rationale),
         "looksAt": sentence(check.looks_at),
+        "needs": sentence(needs[check.id]) if check.id in needs else None,
         "proves": sentence(check.proves),
         "remediation": sentence(check.remediation),
         "references": [clean(reference) for reference in check.references],
@@ -444,7 +506,7 @@ def _frameworks(controls: Iterable[ControlResult]) -> list[Framework]:
     return list({result.framework.id: result.framework for result in controls}.values())
 
 
-def _framework(framework: Framework) -> shape.Framework:
+def _framework(framework: Framework, left_out: tuple[LeftOut, ...]) -> shape.Framework:
     return {
         "id": framework.id,
         "name": sentence(framework.name),
@@ -452,12 +514,12 @@ def _framework(framework: Framework) -> shape.Framework:
         "source": sentence(framework.source),
         "givenBy": _optional(framework.given_by),
         "caveats": [sentence(caveat) for caveat in framework.caveats],
+        "leftOut": [{"what": sentence(part.what), "why": sentence(part.why)} for part in left_out],
     }
 
 
-def _control(result: ControlResult) -> shape.Control:
+def _control(result: ControlResult, outcomes: Mapping[str, OutcomeWord]) -> shape.Control:
     control = result.control
-    relations = {mapped.relation for mapped in control.checks if mapped.check in result.checks}
     return {
         "framework": result.framework.id,
         "id": control.id,
@@ -468,7 +530,7 @@ def _control(result: ControlResult) -> shape.Control:
         "source": sentence(control.source),
         "baselines": None if control.baselines is None else list(control.baselines),
         "status": result.status.value,
-        "relation": next((relation.value for relation in _STRONGEST_FIRST if relation in relations), None),
+        "relation": deciding_relation(result, outcomes),
         "checks": list(result.checks),
         "mapping": [
             {"check": mapped.check, "relation": mapped.relation.value, "rationale": sentence(mapped.rationale)}
@@ -476,6 +538,20 @@ def _control(result: ControlResult) -> shape.Control:
         ],
         "waived": result.waived,
     }
+
+
+def deciding_relation(result: ControlResult, outcomes: Mapping[str, OutcomeWord]) -> str | None:
+    """The strongest relation to the control among the checks that decide its status; of all that were run if none does.
+
+    A check that did not pass lends a supported control nothing, however strongly it would bear on it.
+    """
+    wanted = _DECIDING.get(result.status)
+    relations = {
+        mapped.relation
+        for mapped in result.control.checks
+        if mapped.check in result.checks and (wanted is None or outcomes.get(mapped.check) is wanted)
+    }
+    return next((relation.value for relation in _STRONGEST_FIRST if relation in relations), None)
 
 
 def _time(moment: datetime) -> str:

@@ -5,10 +5,12 @@ Each statement has the image's digest as its subject, and says only what the doc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from compliance.formats.intoto import (
+    COSIGN_SIGN,
     CYCLONEDX,
     REFERENCE,
     SIMPLE_VERIFICATION_RESULT,
@@ -92,6 +94,12 @@ def reference_statement(document: Document, files: Iterable[ReferencedFile]) -> 
             ],
         },
     )
+
+
+def file_signature_statement(name: str, content: bytes) -> bytes:
+    """That a file was signed, in the form of cosign's signatures: nothing is said of it but its digest."""
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return write_statement(name=name, digest=digest, predicate_type=COSIGN_SIGN, predicate={})
 
 
 def _statement(document: Document, predicate_type: str, predicate: object) -> bytes:

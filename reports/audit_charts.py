@@ -103,3 +103,32 @@ def _svg(width: float, height: float, title: str, shapes: Iterable[Markup]) -> M
     return Markup(
         '<svg width="{0:.1f}" height="{1:.1f}" viewBox="0 0 {0:.1f} {1:.1f}"><title>{2}</title>{3}</svg>'
     ).format(width, height, title, Markup("").join(shapes))
+
+
+def parts_bar(parts: Sequence[tuple[str, int]], title: str, *, width: float, height: float = 8) -> Markup:
+    """One bar of parts, each a colour and a number, as long together as `width`; what is not nothing can be seen."""
+    total = sum(number for _, number in parts)
+    shapes = [_path(f"M0 0h{width:.1f}v{height:.1f}h-{width:.1f}z", fill=_TRACK)]
+    place = 0.0
+    for color, number in parts:
+        if number:
+            length = width * number / total
+            shapes.append(_path(f"M{place:.2f} 0h{max(length - 0.6, 0.5):.2f}v{height:.1f}H{place:.2f}z", fill=color))
+            place += length
+    return _svg(width, height, title, shapes)
+
+
+def columns(runs: Sequence[Sequence[tuple[str, int]]], title: str, *, width: float, height: float) -> Markup:
+    """One column for each of `runs`, of parts from the bottom up, each a colour and a number; the highest fills it."""
+    most = max((sum(number for _, number in parts) for parts in runs), default=0)
+    step = width / max(len(runs), 1)
+    wide = step * 0.86
+    shapes = [_path(f"M0 {height:.1f}h{width:.1f}", stroke=GREY, width=0.6)]
+    for place, parts in enumerate(runs):
+        foot = height
+        for color, number in parts:
+            length = height * number / most if most else 0.0
+            foot -= length
+            if number:
+                shapes.append(_path(f"M{place * step:.2f} {foot:.2f}h{wide:.2f}v{length:.2f}h-{wide:.2f}z", fill=color))
+    return _svg(width, height, title, shapes)

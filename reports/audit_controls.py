@@ -90,8 +90,7 @@ def _group(status: str, found: list[Control], outcomes: Mapping[str, str], room:
 
 def _line(control: Control, outcomes: Mapping[str, str]) -> dict[str, object]:
     deciding = [check for check in control["checks"] if outcomes.get(check) in _DECIDING[control["status"]]]
-    relation = "" if control["status"] == "contradicted" else control["relation"] or ""
-    notes = ("waived" if control["waived"] else "", relation, wording.baselines(control))
+    notes = ("waived" if control["waived"] else "", wording.bearing(control), wording.baselines(control))
     return {
         **_brief(control),
         "notes": "; ".join(filter(None, notes)),

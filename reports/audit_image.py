@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from reports import findings, wording
+from reports import wording
 from reports.audit_charts import RED, bar, stacked_bar
-from reports.document import Check, Document
+from reports.document import Document
 from reports.text import opening, shortened
+from reports.writable_surface import writable_rows
 
 _LAYERS_MAX = 24
 _PLACES_MAX = 20
@@ -16,8 +17,6 @@ _CLAIMS_MAX = 16
 _TYPES_MAX = 12
 _ENVIRONMENT_MAX = 30
 _NOTICES_MAX = 8
-_WRITABLE = ("IM-SETUID", "IM-FCAP", "IM-WWFILE", "IM-WWDIR", "IM-USERWR", "IM-ROFS", "IM-PATH", "NR-SUDO")
-"""The checks on what a process could change or rise by, in the order of the table."""
 
 
 def image(document: Document) -> dict[str, object]:
@@ -78,36 +77,19 @@ def _packages_sentence(document: Document, types: int) -> str:
 
 
 def _writable(document: Document) -> list[dict[str, object]]:
-    """What a process in the container could change or rise by, as far as checks looked at it."""
-    checks = {check["id"]: check for check in document["checks"]}
-    shown = [checks[identifier] for identifier in _WRITABLE if identifier in checks]
-    most = max((_places(check) for check in shown), default=0)
+    rows = writable_rows(document)
+    most = max((row.places or 0 for row in rows), default=0)
     return [
         {
-            "id": check["id"],
-            "title": shortened(check["title"], 110),
-            "outcome": check["outcome"],
-            "word": wording.OUTCOMES[check["outcome"]],
-            "places": _places(check),
-            "bar": bar(_places(check), most, f"{_places(check):,} places", width=110, color=RED),
-            "seen": opening(shortened(findings.telling(check)[0]["summary"], 160), 110)
-            if check["observations"]
-            else "",
+            "id": row.check["id"],
+            "outcome": row.check["outcome"],
+            "word": wording.OUTCOMES[row.check["outcome"]],
+            "places": row.shown,
+            "bar": bar(row.places or 0, most, f"{row.shown} places", width=110, color=RED),
+            "seen": opening(shortened(row.seen, 160), 110),
         }
-        for check in shown
-        if check["outcome"] != "not-applicable"
+        for row in rows
     ]
-
-
-def _first_seen(check: Check) -> str:
-    return opening(shortened(findings.telling(check)[0]["summary"], 160), 110) if check["observations"] else ""
-
-
-def _places(check: Check) -> int:
-    """How many places in the image a failed check, or an undecided one, points at."""
-    if check["outcome"] == "passed":
-        return 0
-    return sum(item["path"] is not None and item["kind"] not in ("coverage", "note") for item in check["observations"])
 
 
 def _claims(document: Document) -> list[dict[str, str]]:

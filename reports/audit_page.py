@@ -7,7 +7,6 @@ the attached findings.csv; what is left out is counted, in the place where it is
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,9 @@ from reports.audit_image import image, limits
 from reports.audit_signatures import signatures
 from reports.branding import NO_BRANDING, Branding
 from reports.document import Check, Control, Document, Observation, Subject
+from reports.framework_reach import coverage
+from reports.language import say, speaking
+from reports.page_templates import PDF_PAGE, rendered
 from reports.text import anchor, control_anchor, opening, shortened, stopped
 
 EVIDENCE_MAX = 5
@@ -30,18 +32,18 @@ _FIRST_MAX, _OPEN_MAX, _WAIVERS_MAX, _AREAS_MAX, _DEFINITIONS_MAX = 6, 3, 20, 12
 _NAMES_MAX = 6
 _BEARING_MAX = 5
 
-_GLOSSARY = wording.glossary("attached as sbom.cdx.json if made")
 _CHAPTERS = (
-    ("summary", "Summary"),
-    ("image", "The image"),
-    ("results", "Results by promise"),
-    ("failed", "Failed checks"),
-    ("undetermined", "Checks not determined"),
-    ("passed", "Passed checks"),
-    ("controls", "Controls"),
-    ("signatures", "Signatures and attestations"),
-    ("limits", "Limits of what was proved"),
-    ("glossary", "Glossary and sources"),
+    "summary",
+    "image",
+    "results",
+    "failed",
+    "undetermined",
+    "passed",
+    "controls",
+    "coverage",
+    "signatures",
+    "limits",
+    "glossary",
 )
 
 
@@ -60,32 +62,28 @@ class AttachedFile:
 
 def html(document: Document, files: tuple[AttachedFile, ...], branding: Branding = NO_BRANDING) -> str:
     """The report as one HTML page; `files` are those that go along with it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        document=document,
-        branding=branding,
-        files=files,
-        marks=wording.MARKS,
-        minute=wording.minute,
-        size=wording.size,
-        glossary=_GLOSSARY,
-        chapters=_CHAPTERS,
-        **_cover(document),
-        **_summary(document),
-        **_results(document),
-        **image(document),
-        **controls(document),
-        **signatures(document),
-        **limits(document),
-    )
+    with speaking(branding.language):
+        values = {
+            "_": say,
+            "language": branding.language.tag,
+            "document": document,
+            "branding": branding,
+            "files": files,
+            "marks": wording.MARKS,
+            "minute": wording.minute,
+            "size": wording.size,
+            "glossary": wording.glossary(wording.PLACES["pdf"]),
+            "chapters": [(anchor, wording.CHAPTERS[anchor]) for anchor in _CHAPTERS],
+            **_cover(document),
+            **_summary(document),
+            **_results(document),
+            **image(document),
+            **controls(document),
+            **coverage(document),
+            **signatures(document),
+            **limits(document),
+        }
+        return rendered(branding.templates, PDF_PAGE, values)
 
 
 def _cover(document: Document) -> dict[str, object]:
@@ -109,7 +107,7 @@ def _cover(document: Document) -> dict[str, object]:
             f"{wording.count(len(subject['layers']), 'layer')}, "
             f"{wording.count(document['inventory']['packages'], 'package')}"
         ),
-        "reproduce": _reproduce(document),
+        "reproduce": wording.reproduce(document),
     }
 
 
@@ -127,12 +125,6 @@ def _numbers(document: Document) -> list[dict[str, object]]:
         for one in shown
         if counts[one] or one in ("failed", "passed")
     ]
-
-
-def _reproduce(document: Document) -> str:
-    command = ["hullmark", "assess", document["subject"]["reference"], "--effective-time", document["effectiveTime"]]
-    command += wording.given_options(document)
-    return shlex.join([*command, "-o", "json"])
 
 
 # Summary

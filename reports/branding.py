@@ -7,12 +7,16 @@ for it takes it beside the document.
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from compliance.errors import FormatError, UsageError
+from reports.language import ENGLISH, Language
 from reports.logo_png import read_png
 from reports.logo_svg import read_svg
+from reports.page_templates import SHIPPED, Templates
 from reports.text import sentence
 
 LOGO_SIZE_MAX = 512 * 2**10
@@ -45,7 +49,10 @@ class Logo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branding:
-    """Texts are one line each and fit to print; `scope` is paragraphs. Nothing is required."""
+    """Texts are one line each and fit to print; `scope` is paragraphs. Nothing is required.
+
+    `language` is what headings and words are in, `templates` what replaces the package's own by file name.
+    """
 
     title: str | None = None
     organisation: str | None = None
@@ -53,6 +60,8 @@ class Branding:
     classification: str | None = None
     scope: tuple[str, ...] = ()
     contacts: tuple[str, ...] = ()
+    language: Language = ENGLISH
+    templates: Templates = SHIPPED
 
 
 NO_BRANDING = Branding()
@@ -67,6 +76,8 @@ def read_branding(
     classification: str | None = None,
     scope: str | None = None,
     contacts: Sequence[str] = (),
+    language: Language = ENGLISH,
+    templates: Templates = SHIPPED,
 ) -> Branding:
     """What the user wrote, checked and cleaned. Raises UsageError for a text or logo that can't be used."""
     if len(contacts) > CONTACTS_MAX:
@@ -78,6 +89,8 @@ def read_branding(
         classification=_line(classification, "classification"),
         scope=_paragraphs(scope),
         contacts=tuple(text for contact in contacts if (text := _line(contact, "contact")) is not None),
+        language=language,
+        templates=templates,
     )
 
 
@@ -94,6 +107,24 @@ def read_logo(content: bytes) -> Logo:
         where = f"logo: {error.where}" if error.where else "logo"
         raise UsageError(error.message, code="logo-invalid", where=where, hint=error.hint or _HINT) from None
     return Logo(media_type="image/svg+xml", content=vector.content, width=vector.width, height=vector.height)
+
+
+def branding_record(branding: Branding) -> bytes:
+    """What an organisation changed about its reports, as JSON, for whoever compares them with the data: no evidence."""
+    record = {
+        "note": "Chosen by whoever made the reports: no evidence, and nothing in assessment.json depends on it.",
+        "title": branding.title,
+        "organisation": branding.organisation,
+        "logoSha256": None if branding.logo is None else hashlib.sha256(branding.logo.content).hexdigest(),
+        "classification": branding.classification,
+        "scope": list(branding.scope),
+        "contacts": list(branding.contacts),
+        "language": {"tag": branding.language.tag, "words": dict(sorted(branding.language.words.items()))},
+        "templatesSha256": {
+            name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(branding.templates.files.items())
+        },
+    }
+    return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 _HINT = "give a PNG, or an SVG of plain shapes"

@@ -331,7 +331,8 @@ class Check(TypedDict):
     """A check with its outcome on this image; `reason` is null for a pass or a failure.
 
     Where it does not count, the summary's outcome does not rest on it, and `uncounted` says why. `ownSeverity` is
-    that of the check itself, which the profile may replace.
+    that of the check itself, which the profile may replace. `needs` is what it says nothing without, if the image
+    alone is not enough.
     """
 
     id: str
@@ -345,11 +346,19 @@ class Check(TypedDict):
     reason: str | None
     rationale: str
     looksAt: str
+    needs: str | None
     proves: str
     remediation: str
     references: list[str]
     waiver: Waiver | None
     observations: list[Observation]
+
+
+class LeftOut(TypedDict):
+    """A part of a framework on which no check bears, and why."""
+
+    what: str
+    why: str
 
 
 class Framework(TypedDict):
@@ -361,6 +370,7 @@ class Framework(TypedDict):
     source: str
     givenBy: str | None
     caveats: list[str]
+    leftOut: list[LeftOut]
 
 
 class MappedCheck(TypedDict):
@@ -372,7 +382,11 @@ class MappedCheck(TypedDict):
 
 
 class Control(TypedDict):
-    """A control and what the checks say about it. `checks` were run, `mapping` names all that bear on it."""
+    """A control and what the checks say about it. `checks` were run, `mapping` names all that bear on it.
+
+    `relation` is the strongest among the checks that decide the status: those that passed or, for a contradicted
+    control, failed; among all that were run where none decides.
+    """
 
     framework: str
     id: str
@@ -415,6 +429,17 @@ class Definition(TypedDict):
     signer: str | None
 
 
+class Reevaluation(TypedDict):
+    """What a document says that was made from another assessment, for another date and without the image.
+
+    `assessedAt` and `outcome` are that assessment's; `reopened` the checks that can't be answered for this date.
+    """
+
+    assessedAt: str
+    outcome: str
+    reopened: list[str]
+
+
 class Document(TypedDict):
     """The whole of it. Paths have a leading slash; no string holds a control character or a lone surrogate."""
 
@@ -424,6 +449,7 @@ class Document(TypedDict):
     startedAt: str
     finishedAt: str
     effectiveTime: str
+    reevaluation: Reevaluation | None
     profile: Profile
     definitions: list[Definition]
     summary: Summary

@@ -15,6 +15,8 @@ from importlib import resources
 from reports.branding import NO_BRANDING, Branding
 from reports.document import Document
 from reports.html_view import view
+from reports.language import say, speaking
+from reports.page_templates import HTML_PAGE, HTML_STYLE, rendered, style
 
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; base-uri 'none'; "
@@ -24,30 +26,26 @@ _POLICY = (
 
 def render(document: Document, *, branding: Branding = NO_BRANDING) -> bytes:
     """The page as UTF-8, the same bytes for the same document and branding."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style, script = _asset("page.css"), _asset("page.js")
-    page = environment.get_template("html/page.html.j2").render(
-        policy=_POLICY.format(script=_source(script), style=_source(style)),
-        style=Markup(style),  # noqa: S704 - the package's own, as is the script
-        script=Markup(script),  # noqa: S704
-        branding=branding,
-        **view(document, branding),
-    )
+    css, script = style(branding.templates, HTML_STYLE), _script()
+    with speaking(branding.language):
+        values = {
+            "_": say,
+            "language": branding.language.tag,
+            "policy": _POLICY.format(script=_source(script), style=_source(css)),
+            "style": Markup(css),  # noqa: S704 - the package's own, or one that its organisation answers for
+            "script": Markup(script),  # noqa: S704 - the package's own
+            "branding": branding,
+            **view(document, branding),
+        }
+        page = rendered(branding.templates, HTML_PAGE, values)
     return page.encode()
 
 
 @cache
-def _asset(name: str) -> str:
-    return (resources.files("reports") / "templates" / "html" / name).read_text(encoding="utf-8")
+def _script() -> str:
+    return (resources.files("reports") / "templates" / "html" / "page.js").read_text(encoding="utf-8")
 
 
 def _source(text: str) -> str:

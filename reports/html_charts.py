@@ -60,3 +60,26 @@ def _svg(width: float, height: int, label: str, shapes: Sequence[Markup]) -> Mar
     return Markup(
         '<svg class="chart" viewBox="0 0 {0:.0f} {1}" preserveAspectRatio="none" role="img" aria-label="{2}">{3}</svg>'
     ).format(width, height, label, Markup("").join(shapes))
+
+
+def columns(runs: Sequence[Sequence[tuple[str, int]]], label: str, height: int = 120) -> Markup:
+    """One column for each of `runs`, of parts from the bottom up, each a class and a number; the highest fills it."""
+    most = max((sum(number for _, number in parts) for parts in runs), default=0)
+    step = _WIDTH / max(len(runs), 1)
+    gap = min(_GAP * 4, step / 5)
+    shapes: list[Markup] = []
+    for place, parts in enumerate(runs):
+        foot = float(height)
+        for name, number in parts:
+            length = height * number / most if most else 0.0
+            foot -= length
+            shapes.append(_box(place * step + gap / 2, foot, step - gap, length, name))
+    return _svg(_WIDTH, height, label, shapes)
+
+
+def _box(x: float, y: float, width: float, height: float, name: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup('<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" class="{}"/>').format(
+        x, y, width, height, name
+    )

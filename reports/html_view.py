@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from reports import drift_wording, findings, html_charts, wording
 from reports.branding import Branding
 from reports.document import Attestation, Check, Control, Document, Observation, PolicyRequirement, Signature
+from reports.framework_reach import coverage
 from reports.text import anchor, control_anchor, opening, shortened, stopped
+from reports.writable_surface import writable_rows
 
 EVIDENCE_MAX = 200
 """Observations of one check; fewer where those of all checks would be more text than a browser handles well."""
@@ -38,7 +40,7 @@ def view(document: Document, branding: Branding) -> View:
     return {
         "document": document,
         "marks": wording.MARKS,
-        "glossary": wording.glossary("in the evidence as sbom.cdx.json"),
+        "glossary": wording.glossary(wording.PLACES["html"]),
         "title": branding.title or f"Assessment of {shortened(_named(document), 120)}",
         "reference": shortened(_named(document), 200),
         "verdict": _verdict(document),
@@ -52,10 +54,11 @@ def view(document: Document, branding: Branding) -> View:
         "filters": _filters(document),
         "waivers": _waivers(document),
         "contents": _contents(document),
-        "reproduce": _reproduce(document),
+        "reproduce": wording.reproduce(document),
         "rows_shown": _ROWS_SHOWN,
         "evidence_shown": EVIDENCE_SHOWN,
         **_controls(document),
+        **coverage(document),
         **_image(document),
         **_signed(document),
         **_limits(document),
@@ -114,12 +117,6 @@ def _assessed(document: Document) -> str:
     )
 
 
-def _reproduce(document: Document) -> str:
-    command = ["hullmark", "assess", document["subject"]["reference"], "--effective-time", document["effectiveTime"]]
-    command += wording.given_options(document)
-    return shlex.join([*command, "-o", "json"])
-
-
 def _contents(document: Document) -> list[tuple[str, str, int | None]]:
     """Anchor, title, and a number where one tells something."""
     verification = document["verification"]
@@ -128,6 +125,7 @@ def _contents(document: Document) -> list[tuple[str, str, int | None]]:
         ("summary", "Summary", None),
         ("findings", "Findings", len(document["checks"])),
         ("controls", "Controls", len(document["controls"])),
+        ("coverage", wording.CHAPTERS["coverage-short"], None),
         ("image", "The image", None),
         ("signatures", "Signatures", signed),
         ("limits", "Limits", None),
@@ -390,11 +388,25 @@ def _control(control: Control) -> View:
         "title": control["title"] + unconfirmed,
         "status": control["status"],
         "word": wording.STATUSES[control["status"]],
-        "relation": control["relation"] or "none was run",
+        "relation": wording.bearing(control),
+        "mapping": _mapping(control),
         "baselines": wording.baselines(control),
         "checks": [(identifier, f"check-{anchor(identifier)}") for identifier in control["checks"]],
         "waived": control["waived"],
     }
+
+
+def _mapping(control: Control) -> list[View]:
+    """How each check bears on the control, and why, as its auditor would ask."""
+    return [
+        {
+            "check": mapped["check"],
+            "anchor": f"check-{anchor(mapped['check'])}",
+            "relation": wording.RELATIONS[mapped["relation"]],
+            "rationale": mapped["rationale"].removeprefix(f"{mapped['check']} "),
+        }
+        for mapped in control["mapping"]
+    ]
 
 
 # The image
@@ -413,6 +425,7 @@ def _image(document: Document) -> View:
         "packages_sentence": _packages_sentence(document, len(types)),
         "packages": [(name, f"{number:,}") for name, number in types[:_ROWS_MAX]],
         "packages_chart": _packages_chart(types),
+        "writable": _writable(document),
         "claims": _claims(document),
         "baseline": _baseline(document),
     }
@@ -496,6 +509,23 @@ def _packages_chart(types: Sequence[tuple[str, int]]) -> View | None:
         "bar": html_charts.stacked_bar([(f"part{place}", number) for place, (_, number) in enumerate(parts)], label),
         "legend": [(f"part{place}", name, f"{number:,}") for place, (name, number) in enumerate(parts)],
     }
+
+
+def _writable(document: Document) -> list[View]:
+    rows = writable_rows(document)
+    most = max((row.places or 0 for row in rows), default=0)
+    return [
+        {
+            "id": row.check["id"],
+            "anchor": f"check-{anchor(row.check['id'])}",
+            "outcome": row.check["outcome"],
+            "word": wording.OUTCOMES[row.check["outcome"]],
+            "places": row.shown,
+            "chart": html_charts.bar(row.places or 0, most, f"{row.check['id']}: {row.shown} places", "failed"),
+            "seen": opening(shortened(row.seen, 400), 160),
+        }
+        for row in rows
+    ]
 
 
 def _claims(document: Document) -> View:

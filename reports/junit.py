@@ -55,6 +55,7 @@ def _suite(document: Document, trait: str, place: int) -> Iterator[str]:
         ("platform", subject["platform"] or "not stated"),
         ("profile", document["profile"]["id"]),
         ("outcome", document["summary"]["outcome"]),
+        *_reevaluation(document),
     )
     yield "<properties>"
     for name, value in properties:
@@ -64,6 +65,11 @@ def _suite(document: Document, trait: str, place: int) -> Iterator[str]:
         yield from _case(check, trait)
     yield "<system-out/><system-err/>"
     yield "</testsuite>"
+
+
+def _reevaluation(document: Document) -> tuple[tuple[str, str], ...]:
+    made_from = document["reevaluation"]
+    return () if made_from is None else (("re-evaluation of the assessment of", made_from["assessedAt"]),)
 
 
 def _kind(check: Check) -> str:

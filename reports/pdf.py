@@ -24,11 +24,13 @@ from reports import assessment_json, csv, pdf_variant
 from reports.audit_page import AttachedFile, html
 from reports.branding import NO_BRANDING, Branding, Logo
 from reports.document import Document
+from reports.page_templates import PDF_STYLE, style
 from reports.text import clean, shortened
 
 _TEXT_MAX = 1_200
 """Characters printed of any one text; the pages shorten most of them further."""
 
+_SOURCES = frozenset({"assessment.json", "fleet.json"})
 _NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -41,8 +43,8 @@ def render(
     """
     files = _files(document, attachments)
     identifier = hashlib.sha256(b"".join(file.sha256.encode() for file in files)).digest()[:16]
-    page = html(_printable_document(document), files, _printable_branding(branding))
-    return _pdf(page, files, document["effectiveTime"], identifier, branding.logo)
+    page = html(_printable_document(document), files, printable_branding(branding))
+    return write_pdf(page, files, document["effectiveTime"], identifier, branding)
 
 
 def _files(document: Document, attachments: Mapping[str, bytes]) -> tuple[AttachedFile, ...]:
@@ -63,12 +65,14 @@ def _characters() -> frozenset[int]:
     return frozenset.intersection(*sets)
 
 
-def _printable_branding(branding: Branding) -> Branding:
+def printable_branding(branding: Branding) -> Branding:
+    """The branding with its texts likewise."""
     texts = {
         name: _printable(getattr(branding, name), _characters())
         for name in ("title", "organisation", "classification", "scope", "contacts")
     }
-    return replace(branding, **texts)
+    words = _printable(dict(branding.language.words), _characters())
+    return replace(branding, **texts, language=replace(branding.language, words=words))
 
 
 def _printable_document(document: Document) -> Document:
@@ -93,19 +97,28 @@ def _printable(value: Any, characters: frozenset[int]) -> Any:
     return value
 
 
-def _pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: bytes, logo: Logo | None) -> bytes:
+def printable(value: Any) -> Any:
+    """`value` with every text in it as short and in such characters as a page can have; see `_printable_document`."""
+    return _printable(value, _characters())
+
+
+def write_pdf(page: str, files: tuple[AttachedFile, ...], time: str, identifier: bytes, branding: Branding) -> bytes:
+    """The HTML `page` as PDF/A-3a and PDF/UA-1 with `files` attached, dated `time` (RFC 3339).
+
+    The one that is a document in its own right is the source, the others are data that go with it.
+    """
     from weasyprint import CSS, HTML, Attachment
     from weasyprint.text.fonts import FontConfiguration
 
     moment = datetime.fromisoformat(time)
-    fonts, fetcher = FontConfiguration(), _own_fetcher(logo)
-    css = (resources.files("reports") / "templates" / "report.css").read_text(encoding="utf-8")
+    fonts, fetcher = FontConfiguration(), _own_fetcher(branding.logo)
+    css = style(branding.templates, PDF_STYLE)
     attached = [
         Attachment(
             string=file.content,
             name=file.name,
             description=f"SHA-256 {file.sha256}",
-            relationship="Source" if file.name == "assessment.json" else "Data",
+            relationship="Source" if file.name in _SOURCES else "Data",
             created=moment,
             modified=moment,
         )

@@ -49,6 +49,7 @@ def _run(document: Document) -> _Json:
     subject, summary = document["subject"], document["summary"]
     rules = {check["id"]: place for place, check in enumerate(document["checks"])}
     results, left_out = _results(document, rules)
+    made_from = document["reevaluation"]
     return {
         "tool": {"driver": _driver(document)},
         "automationDetails": {"id": _category(document)},
@@ -66,6 +67,7 @@ def _run(document: Document) -> _Json:
             },
             "profile": document["profile"]["id"],
             "effectiveTime": document["effectiveTime"],
+            **({} if made_from is None else {"reevaluationOf": made_from["assessedAt"]}),
             "outcome": summary["outcome"],
             "checks": summary["checks"],
         },

@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import read_file
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode
@@ -39,7 +40,7 @@ def run(values: Namespace) -> int:
     targets = output.parse_targets(values.output, FORMATS, "table")
     given = None
     if values.dockerfile is not None:
-        given = options.read_file(Path(values.dockerfile), "Dockerfile", SIZE_MAX)
+        given = read_file(Path(values.dockerfile), "Dockerfile", SIZE_MAX)
     color = output.use_color(values.color)
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import supplied_reports, waiver_files
 from compliance.cli import branding, options, output, signing
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
@@ -95,11 +96,11 @@ def inputs_of(values: Namespace) -> Options:
         options.run_options(values, options.trust_of(values)),
         variant=variant,
         definitions=definitions,
-        waivers=options.waiver_files(values.waivers or ()),
+        waivers=waiver_files(values.waivers or ()),
         fail_on=options.parse_severity(values.fail_on),
         baseline=values.baseline,
         approved_bases=tuple(values.approved_base or ()),
-        supplied=options.supplied_reports(values.scan or ()),
+        supplied=supplied_reports(values.scan or ()),
     )
 
 
@@ -112,7 +113,9 @@ def run(values: Namespace) -> int:
     from reports.exporter import FORMATS
 
     targets = output.parse_targets(values.output, (*FORMATS, *sbom.NAMES), "table")
-    output.demand_version(targets, values.oscal_version)
+    in_evidence = [output.Target(format=name, file=None) for name in ("oscal-ar", "oscal-ap")]
+    with_files = values.evidence is not None or any(target.format == "pdf" for target in targets)
+    output.demand_version((*targets, *(in_evidence if with_files else ())), values.oscal_version)
     if values.declarations and not any(target.format == "cyclonedx-json" for target in targets):
         raise UsageError("declarations are written in cyclonedx-json", code="usage", hint="add -o cyclonedx-json=FILE")
     if values.sign_key is not None and values.evidence is None:
@@ -126,7 +129,15 @@ def run(values: Namespace) -> int:
     try:
         assessment = assess(values.image, chosen, watcher)
         if values.evidence is not None:
-            write_evidence(Path(values.evidence), assessment, signer, watcher, branding=brand, sign_pdf=sign_pdf)
+            write_evidence(
+                Path(values.evidence),
+                assessment,
+                signer,
+                watcher,
+                branding=brand,
+                sign_pdf=sign_pdf,
+                oscal_version=values.oscal_version,
+            )
         shape = document(assessment)
         contents = [
             output.render(

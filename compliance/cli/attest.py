@@ -8,6 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import read_file
 from compliance.cli import options, output, signing
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
@@ -119,7 +120,7 @@ def _predicate(name: str) -> object:
     if name == "-":
         content = sys.stdin.buffer.read(PREDICATE_SIZE_MAX + 1)
     else:
-        content = options.read_file(Path(name), "predicate", PREDICATE_SIZE_MAX)
+        content = read_file(Path(name), "predicate", PREDICATE_SIZE_MAX)
     return read_object(content, "predicate", size_max=PREDICATE_SIZE_MAX).values
 
 

@@ -22,9 +22,9 @@ def arguments(parser: Parser) -> None:
 
 def run(values: Namespace) -> int:
     """Look or clear."""
-    from compliance.ingest.layer_cache import LayerCache, default_folder
+    from compliance.ingest.layer_cache import default_cache
 
-    cache = LayerCache(default_folder())
+    cache = default_cache()
     if values.action == "clear":
         sys.stdout.write(f"{cache.clear()} layers removed\n")
         return 0

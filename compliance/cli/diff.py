@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import read_file
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
@@ -78,8 +79,7 @@ def _of_assessments(values: Namespace) -> DriftDocument:
     from reports.assessment_json import parse
 
     before, after = (
-        parse(options.read_file(Path(side), "assessment", ASSESSMENT_SIZE_MAX))
-        for side in (values.before, values.after)
+        parse(read_file(Path(side), "assessment", ASSESSMENT_SIZE_MAX)) for side in (values.before, values.after)
     )
     return compare(before, after, {"name": "hullmark", "version": tool_version()})
 

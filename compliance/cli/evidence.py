@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api import evidence_check
+from compliance.api.evidence_check import document_of
 from compliance.cli import assess, options, output
 from compliance.cli.parser import Parser
-from compliance.errors import ExitCode, FormatError
+from compliance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from compliance.cli.evidence_place import Evidence
+    from compliance.api.evidence_place import Evidence
     from compliance.pipeline import Options
-    from compliance.store.evidence_bundle import Answer, BundleReport, Finding, ReportChecks, Signers
+    from compliance.store.evidence_bundle import BundleReport, Finding
     from reports.document import Document
 
 SUMMARY = "check the digests and signatures of evidence, show it, take it out"
@@ -25,7 +27,6 @@ DESCRIPTION = "Evidence is an evidence folder, a report.pdf, or an image that ev
 
 _PLACE = "an evidence folder, a report.pdf, or an image with attached evidence"
 _FAILED_SHOWN = 5
-_MADE_AGAIN = "report.pdf, made again"
 
 
 def arguments(parser: Parser) -> None:
@@ -78,26 +79,13 @@ def _verify(values: Namespace) -> int:
     if not values.quiet:
         _write(targets, _report_document(report), lambda: _report_lines(report))
     report.demand()
-    return _exit_code(evidence, report)
-
-
-def _exit_code(evidence: Evidence, report: BundleReport) -> ExitCode:
-    """Nothing is wrong here: whether enough is shown."""
-    from compliance.cli.report_signature import WHAT as SIGNATURE
-    from compliance.model.verification import Verdict
-
-    verified = {finding.what for finding in report.findings if finding.verdict is Verdict.VERIFIED}
-    signed = any(what.startswith("attestations/") for what in verified)
-    # What a PDF alone says on its pages is signed data only where the PDF is signed, or what the data give.
-    pages = evidence.report is None or not verified.isdisjoint((SIGNATURE, _MADE_AGAIN))
-    came_out = all(finding.what in verified for finding in report.findings if finding.what.startswith("replay"))
-    return ExitCode.SATISFIED if signed and pages and came_out else ExitCode.NOT_DETERMINED
+    return evidence_check.outcome(evidence, report)
 
 
 def _show(values: Namespace) -> int:
     targets = output.parse_targets(values.output, ("table", "json"), "table")
     evidence, report = _checked(values, options.run_options(values))
-    document, files = _document_of(evidence)
+    document, files = document_of(evidence)
     shown = {
         "place": evidence.place,
         "kind": evidence.kind,
@@ -117,7 +105,7 @@ def _show(values: Namespace) -> int:
 
 
 def _unpack(values: Namespace) -> int:
-    from compliance.cli.evidence_place import contents
+    from compliance.api.evidence_place import contents
     from compliance.store.evidence_bundle import write_files
 
     evidence, report = _checked(values, options.run_options(values))
@@ -131,85 +119,10 @@ def _unpack(values: Namespace) -> int:
 
 def _checked(values: Namespace, reading: Options, *, whole: bool = False) -> tuple[Evidence, BundleReport]:
     """The evidence, and what came of checking it; the `whole` makes a report again, which takes seconds."""
-    from compliance.cli import evidence_place
+    from compliance.api.evidence_place import open_evidence
 
-    evidence = evidence_place.open_evidence(values.place, reading)
-    signers = _signers(values, reading, evidence)
-    checks = _report_checks(evidence, signers, whole=whole)
-    return evidence, evidence_place.verify(evidence, signers, checks)
-
-
-def _signers(values: Namespace, reading: Options, evidence: Evidence) -> Signers:
-    """Whose signatures are demanded; a key is held against keyed signatures here, all else as for images."""
-    from compliance.cli.evidence_place import prover
-    from compliance.store.evidence_bundle import Signers
-
-    trust = options.trust_of(values)
-    asked = any((trust.policy, trust.identity, trust.identity_regexp, trust.issuer, trust.issuer_regexp))
-    reference = str(evidence.image.reference) if evidence.image is not None else ""
-    if asked and trust.policy is not None and not reference:
-        reference = _document_of(evidence)[0]["subject"]["reference"]
-    return Signers(
-        key=None if asked else trust.key,
-        prove=None if trust.key is not None and not asked else prover(trust, reading, reference),
-        demanding=asked,
-    )
-
-
-def _report_checks(evidence: Evidence, signers: Signers, *, whole: bool) -> ReportChecks:
-    from compliance.cli import report_signature
-    from compliance.cli.evidence_place import contents
-    from compliance.store.bundle_manifest import SIGNING_KEY
-    from compliance.store.evidence_bundle import ReportChecks, ReportContent
-    from reports.pdf_attachments import embedded_files
-    from reports.pdf_text import page_text
-
-    def read(content: bytes) -> ReportContent:
-        return ReportContent(files=embedded_files(content), text=page_text(content))
-
-    shipped = None if signers.demanding else (evidence.files or contents(evidence)).get(SIGNING_KEY)
-    signature = report_signature.signature_check(signers.key, shipped, needless=evidence.report is None)
-    others: dict[str, Callable[[bytes], Answer | None]] = {report_signature.WHAT: signature}
-    if evidence.report is not None and whole:
-        others[_MADE_AGAIN] = lambda content: _made_again(evidence, content)
-    return ReportChecks(read=read, others=others)
-
-
-def _made_again(evidence: Evidence, content: bytes) -> Answer:
-    """Whether the pages are those that the embedded data give: only the same tool with the same parts can say so."""
-    from compliance.model.verification import Verdict
-    from compliance.pipeline import report_pdf, tool_version
-    from compliance.store.evidence_bundle import Answer
-
-    try:
-        document, files = _document_of(evidence)
-    except FormatError as error:
-        reason = f"it was not made again: this version can't read the assessment in it: {error.message}"
-        return Answer(verdict=Verdict.UNCHECKED, reason=reason)
-    if document["tool"]["version"] != tool_version():
-        reason = f"version {document['tool']['version']} made it, this is {tool_version()}: it was not made again"
-        return Answer(verdict=Verdict.UNCHECKED, reason=reason)
-    if content.startswith(report_pdf(document, files)):
-        reason = "made again from the data embedded in it, it is the same to the byte, its signature aside"
-        return Answer(verdict=Verdict.VERIFIED, reason=reason)
-    reason = (
-        "made again from the data embedded in it, it is another: it bears somebody's title or logo, was made with "
-        "other libraries, or was changed"
-    )
-    return Answer(verdict=Verdict.UNCHECKED, reason=reason)
-
-
-def _document_of(evidence: Evidence) -> tuple[Document, Mapping[str, bytes]]:
-    """The assessment in the evidence, and all files of it but the manifest of a report, which has none."""
-    from compliance.cli.evidence_place import contents
-    from compliance.errors import StoreError
-    from compliance.store.bundle_manifest import ASSESSMENT
-    from reports.assessment_json import parse
-
-    files = evidence.files or contents(evidence)
-    if ASSESSMENT not in files:
-        raise StoreError(f"no evidence bundle: there is no {ASSESSMENT}", code="bundle-missing", where=evidence.place)
-    return parse(files[ASSESSMENT]), files
+    evidence = open_evidence(values.place, reading)
+    return evidence, evidence_check.check(evidence, options.trust_of(values), reading, whole=whole)
 
 
 def _replayed(evidence: Evidence, values: Namespace) -> Iterator[Finding]:
@@ -220,7 +133,7 @@ def _replayed(evidence: Evidence, values: Namespace) -> Iterator[Finding]:
     from reports import replay
     from reports.assessment_json import document
 
-    then = _document_of(evidence)[0]
+    then = document_of(evidence)[0]
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.json)
     try:
         now = document(assess_image(values.replay, _as_then(then, values), watcher))

@@ -23,7 +23,9 @@ COMMANDS = (
     "advise",
     "controls",
     "waivers",
+    "fleet",
     "cache",
+    "completion",
     "version",
 )
 """Each is a module of this package with SUMMARY, `arguments(parser)` and `run(values) -> int`."""

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import file_or_name, given_file, is_path, policy_trust, read_file
 from compliance.cli.parser import Parser
-from compliance.errors import FormatError, UsageError
+from compliance.errors import UsageError
 
 if TYPE_CHECKING:
     from compliance.ingest.limits import Limits
-    from compliance.model.evidence import SuppliedReport, Variant
+    from compliance.ingest.registry_options import RegistryOptions
+    from compliance.model.evidence import Variant
     from compliance.model.outcome import Severity
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust, WaiverFile
@@ -37,6 +39,14 @@ def add_reading(parser: Parser) -> None:
     parser.add_argument("--platform", metavar="OS/ARCH[/VARIANT]", help="platform to take from an index")
     add_time(parser)
     parser.add_argument("--no-cache", action="store_true", help="neither use nor fill the layer cache")
+    add_registry(parser)
+    parser.add_argument(
+        "--limit", action="append", metavar="NAME=NUMBER", help="set a bound on what is read; may be repeated"
+    )
+
+
+def add_registry(parser: Parser) -> None:
+    """How registries are reached."""
     parser.add_argument("--offline", action="store_true", help="touch no network: registries are refused")
     parser.add_argument("--plain-http", action="store_true", help="reach registries without TLS, not only on loopback")
     parser.add_argument("--registry-ca", metavar="FILE", help="CA certificates (PEM) trusted beside the system's")
@@ -45,9 +55,6 @@ def add_reading(parser: Parser) -> None:
         action="append",
         metavar="HOST=MIRROR",
         help="where to look first for images of HOST; may be repeated",
-    )
-    parser.add_argument(
-        "--limit", action="append", metavar="NAME=NUMBER", help="set a bound on what is read; may be repeated"
     )
 
 
@@ -95,21 +102,6 @@ def add_waivers(parser: Parser) -> None:
     )
 
 
-def waiver_files(paths: Iterable[str]) -> tuple[WaiverFile, ...]:
-    """Waiver files, with the bundles that lie beside them. Raises UsageError."""
-    from compliance.pipeline import WaiverFile
-    from compliance.verify.file_signature import BUNDLE_SUFFIX
-
-    files = []
-    for text in paths:
-        bundle = Path(f"{text}{BUNDLE_SUFFIX}")
-        content = read_file(Path(text), "waiver file")
-        files.append(
-            WaiverFile(name=text, content=content, bundle=read_file(bundle, "bundle") if bundle.exists() else None)
-        )
-    return tuple(files)
-
-
 def add_trust(parser: Parser) -> None:
     """Who must have signed, in cosign's words."""
     for name, metavar, text in (
@@ -150,9 +142,6 @@ def trust_of(values: Namespace) -> Trust:
 
 def _trust_by_policy(values: Namespace) -> Trust:
     """``--trust``, alone: two sources of trust would leave open which of them an image has to satisfy."""
-    from compliance.pipeline import Trust
-    from compliance.verify.trust_policy_file import read_policy
-
     others = {
         "--key": values.key,
         "--certificate-identity": values.certificate_identity,
@@ -167,41 +156,12 @@ def _trust_by_policy(values: Namespace) -> Trust:
         raise UsageError(
             f"--trust and {given[0]} exclude each other", code="usage", hint="write into the policy whom to trust"
         )
-    path = Path(values.trust)
-
-    def beside(name: str, size_max: int) -> bytes:
-        return read_file(path.parent / name, "file", size_max)
-
-    policy = read_policy(values.trust, read_file(path, "trust policy"), beside)
-    return Trust(policy=policy, policy_file=values.trust)
-
-
-def supplied_reports(paths: Iterable[str]) -> tuple[SuppliedReport, ...]:
-    """The files of ``--scan``, each once. Raises UsageError for one that is no report known here, or damaged."""
-    import hashlib
-
-    from compliance.formats.scan_file import SCAN_FILE_MAX, read_scan_file
-    from compliance.model.evidence import SuppliedReport
-
-    reports: dict[str, SuppliedReport] = {}
-    for path in paths:
-        content = read_file(Path(path), "report", SCAN_FILE_MAX)
-        try:
-            read_scan_file(content)
-        except FormatError as error:
-            where = f"{path}: {error.where}" if error.where else path
-            raise UsageError(
-                f"can't use the report: {error.message}", code=error.code, where=where, hint=error.hint
-            ) from None
-        digest = hashlib.sha256(content).hexdigest()
-        reports.setdefault(digest, SuppliedReport(name=path, sha256=digest, content=content))
-    return tuple(reports.values())
+    return policy_trust(values.trust)
 
 
 def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     """The options that every run on an image has: platform, trust and the run's single clock."""
-    from compliance.ingest.layer_cache import LayerCache, default_folder
-    from compliance.ingest.registry_options import RegistryOptions
+    from compliance.ingest.layer_cache import default_cache
     from compliance.model.reference import Platform
     from compliance.pipeline import Options, Trust
 
@@ -209,16 +169,23 @@ def run_options(values: Namespace, trust: Trust | None = None) -> Options:
     return Options(
         platform=platform,
         trust=trust or Trust(),
-        cache=None if values.no_cache else LayerCache(default_folder()),
+        cache=None if values.no_cache else default_cache(),
         limits=_limits(values.limit or ()),
-        registry=RegistryOptions(
-            offline=values.offline,
-            plain_http=values.plain_http,
-            ca_file=None if values.registry_ca is None else Path(values.registry_ca),
-            mirrors=tuple(_pair(text, "--registry-mirror", "HOST=MIRROR") for text in values.registry_mirror or ()),
-        ),
+        registry=registry_options(values),
         now=datetime.now(UTC).replace(microsecond=0),
-        effective=values.effective_time or _source_date_epoch(),
+        effective=effective_time(values),
+    )
+
+
+def registry_options(values: Namespace) -> RegistryOptions:
+    """What `add_registry` gathered. Raises UsageError."""
+    from compliance.ingest.registry_options import RegistryOptions
+
+    return RegistryOptions(
+        offline=values.offline,
+        plain_http=values.plain_http,
+        ca_file=None if values.registry_ca is None else Path(values.registry_ca),
+        mirrors=tuple(_pair(text, "--registry-mirror", "HOST=MIRROR") for text in values.registry_mirror or ()),
     )
 
 
@@ -245,12 +212,12 @@ def definitions_of(values: Namespace) -> tuple[Variant | None, Definitions]:
 
     named = values.profile
     variant = Variant(named) if named in tuple(Variant) else None
-    if variant is None and named != "auto" and not _is_path(named):
+    if variant is None and named != "auto" and not is_path(named):
         raise UsageError(
             f"no such profile: {named}", code="profile-unknown", hint="auto, runtime, dev, sdk, or the path of a file"
         )
     return variant, define(
-        frameworks=tuple(_given(text, "framework") for text in values.framework or ()),
+        frameworks=tuple(file_or_name(text, "framework") for text in values.framework or ()),
         checks=own_checks(values),
         profile=None if variant is not None or named == "auto" else given_file(named, "profile"),
     )
@@ -258,7 +225,7 @@ def definitions_of(values: Namespace) -> tuple[Variant | None, Definitions]:
 
 def own_checks(values: Namespace) -> tuple[str | GivenFile, ...]:
     """``--checks``, files read."""
-    return tuple(_given(text, "checks") for text in values.checks or ())
+    return tuple(file_or_name(text, "checks") for text in values.checks or ())
 
 
 def judging_options(values: Namespace, waivers: tuple[WaiverFile, ...]) -> Options:
@@ -269,30 +236,8 @@ def judging_options(values: Namespace, waivers: tuple[WaiverFile, ...]) -> Optio
         trust=trust_of(values),
         waivers=waivers,
         now=datetime.now(UTC).replace(microsecond=0),
-        effective=values.effective_time or _source_date_epoch(),
+        effective=effective_time(values),
     )
-
-
-def _given(text: str, what: str) -> str | GivenFile:
-    """A file, or the name of something that is installed."""
-    return given_file(text, what) if _is_path(text) else text
-
-
-def given_file(text: str, what: str) -> GivenFile:
-    """A file that says what an image is held against. Raises UsageError."""
-    from controls.definitions import GivenFile
-
-    path = Path(text)
-
-    def beside(name: str, size_max: int) -> bytes:
-        return read_file(path.parent / name, "file", size_max)
-
-    return GivenFile(name=text, content=read_file(path, what), beside=beside)
-
-
-def _is_path(text: str) -> bool:
-    """Whether `text` is meant as a file: it names one, or looks like it."""
-    return "/" in text or text.endswith((".yaml", ".yml", ".json")) or Path(text).is_file()
 
 
 def parse_severity(text: str) -> Severity:
@@ -323,18 +268,6 @@ def read_given(path: str | None, what: str) -> bytes | None:
     return None if path is None else read_file(Path(path), what)
 
 
-def read_file(path: Path, what: str, limit: int = 4 * 2**20) -> bytes:
-    """The content of a file that the user named. Raises UsageError."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limit + 1)
-    except OSError as error:
-        raise UsageError(f"can't read the {what}: {error.strerror}", code="not-found", where=str(path)) from None
-    if len(content) > limit:
-        raise UsageError(f"the {what} is larger than {limit} bytes", code="limit-exceeded", where=str(path))
-    return content
-
-
 def is_assessment(text: str) -> bool:
     """Whether `text` is the path of a file that begins as a JSON object does: no image archive does."""
     path = Path(text)
@@ -345,6 +278,11 @@ def is_assessment(text: str) -> bool:
             return stream.read(64).lstrip().startswith(b"{")
     except (OSError, ValueError):
         return False
+
+
+def effective_time(values: Namespace) -> datetime | None:
+    """``--effective-time``, else SOURCE_DATE_EPOCH; None where neither is given. Raises UsageError."""
+    return values.effective_time or _source_date_epoch()
 
 
 def _source_date_epoch() -> datetime | None:

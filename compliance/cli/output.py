@@ -83,7 +83,8 @@ def render(
             return with_declarations(content, document)
         return content
     if target.format == "pdf":
-        return pipeline.evidence_files(assessment, None, branding=branding)["report.pdf"]
+        files = pipeline.evidence_files(assessment, None, branding=branding, oscal_version=oscal_version)
+        return files["report.pdf"]
     return render_document(target, document, color=color, oscal_version=oscal_version, branding=branding)
 
 

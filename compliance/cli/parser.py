@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,7 +64,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Usage and message on stderr, exit 2."""
-        raise UsageError(message, code="usage", hint=f"{self.prog} --help")
+        raise UsageError(message, code="usage", hint=f"{_meant(message)}{self.prog} --help")
 
     def _apply(self, values: Mapping[str, object], where: str) -> None:
         for name, value in values.items():
@@ -78,6 +79,18 @@ class _Formatter(argparse.HelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=80)
+
+
+def _meant(message: str) -> str:
+    """``did you mean assess? `` for a word that is none of those there are, and close to one."""
+    _, found, rest = message.partition("invalid choice: ")
+    if not found:
+        return ""
+    from difflib import get_close_matches
+
+    word, *choices = re.findall(r"[\w-]+", rest.replace("choose from", ""))
+    close = get_close_matches(word, choices, n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def _config_path(arguments: Sequence[str]) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from compliance.api.given import read_file
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
@@ -72,7 +73,7 @@ def _of_sbom(values: Namespace, targets: tuple[output.Target, ...]) -> list[byte
     from compliance.formats.signed_json import DOCUMENT_SIZE_MAX
     from compliance.pipeline import read_sbom
 
-    content = options.read_file(Path(values.from_sbom), "SBOM", DOCUMENT_SIZE_MAX)
+    content = read_file(Path(values.from_sbom), "SBOM", DOCUMENT_SIZE_MAX)
     document = read_sbom(content, options.run_options(values))
     author, supplier = read_party(values.author), read_party(values.supplier)
     document = replace(

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compliance.api.given import read_file, waiver_files
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
@@ -55,7 +56,7 @@ def run(values: Namespace) -> int:
 
     if not 0 <= values.soon <= _SOON_MAX:
         raise UsageError(f"not a number of days from 0 to {_SOON_MAX}: {values.soon}", code="usage", where="--soon")
-    chosen = options.judging_options(values, waivers=options.waiver_files([values.file]))
+    chosen = options.judging_options(values, waivers=waiver_files([values.file]))
     waivers, (file,) = read_waiver_files(chosen)
     definitions = define(checks=options.own_checks(values))
     reviews = review(
@@ -80,7 +81,7 @@ def _assessed(path: str) -> Assessed:
     from compliance.pipeline import policy_name
     from reports.assessment_json import parse
 
-    document = parse(options.read_file(Path(path), "assessment", ASSESSMENT_SIZE_MAX))
+    document = parse(read_file(Path(path), "assessment", ASSESSMENT_SIZE_MAX))
     subject = document["subject"]
     digests = {subject["digest"], subject["indexDigest"], subject["configDigest"]}
     return Assessed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compliance.errors import FormatError
@@ -60,6 +61,18 @@ def write_statement(*, name: str, digest: str, predicate_type: str, predicate: o
         {
             "_type": STATEMENT_V1,
             "subject": [{"name": name, "digest": {algorithm: value}}],
+            "predicateType": predicate_type,
+            "predicate": predicate,
+        }
+    )
+
+
+def write_files_statement(files: Mapping[str, str], *, predicate_type: str, predicate: object) -> bytes:
+    """A statement of version 1 about several files, by name the hex SHA-256 of each. Equal input, equal bytes."""
+    return signed_json.write(
+        {
+            "_type": STATEMENT_V1,
+            "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(files.items())],
             "predicateType": predicate_type,
             "predicate": predicate,
         }

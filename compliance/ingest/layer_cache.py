@@ -14,6 +14,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
+from compliance.errors import UsageError
 from compliance.ingest.layers import LayerContents, Reads
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
@@ -29,6 +31,8 @@ from compliance.model.request import ContentRequest
 FORMAT = b"hullmark layer 1\n"
 DEFAULT_SIZE_MAX = 2 * 2**30
 """Bytes of the whole cache; the entries that were not used for the longest time go first."""
+SWEEP_SECONDS = 10.0
+"""Between two looks whether the cache is too large: a fleet's processes store many entries a second."""
 ENTRY_SIZE_MAX = 256 * 2**20
 """Bytes of one entry; larger ones are not kept."""
 CLAIM_SECONDS = 300.0
@@ -95,7 +99,7 @@ class LayerCache:
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
-            self._evict()
+            self._evict(len(body))
 
     @contextlib.contextmanager
     def claimed(self, key: str) -> Iterator[None]:
@@ -135,7 +139,13 @@ class LayerCache:
                 facts = place.stat()
                 yield facts.st_mtime, facts.st_size, place
 
-    def _evict(self) -> None:
+    def _evict(self, added: int) -> None:
+        """Remove what is too much; a large entry at once, small ones together, as listing the entries takes time."""
+        swept = self._folder / "swept"
+        with contextlib.suppress(FileNotFoundError):
+            if added < self._size_max // 100 and 0 <= time.time() - swept.stat().st_mtime < SWEEP_SECONDS:
+                return
+        swept.touch(mode=0o600)
         entries = sorted(self._entries())
         excess = sum(size for _, size, _ in entries) - self._size_max
         for _, size, place in entries:
@@ -156,6 +166,26 @@ def _lock(stream: IO[bytes]) -> None:
             time.sleep(_CLAIM_PAUSE)
         else:
             return
+
+
+def default_cache() -> LayerCache:
+    """The cache in the default folder; HULLMARK_CACHE_SIZE is how large it may grow. Raises UsageError."""
+    return LayerCache(default_folder(), _size_max(os.environ.get("HULLMARK_CACHE_SIZE", "")))
+
+
+def _size_max(text: str) -> int:
+    """Bytes, or with K, M, G or T (also KiB …) multiples of 1024; nothing is the default."""
+    if not text:
+        return DEFAULT_SIZE_MAX
+    match = re.fullmatch(r"(\d{1,18})\s*(?:([KMGT])(?:iB)?)?", text)
+    if match is None:
+        raise UsageError(
+            f"not a size: {text[:40]!r}",
+            code="cache-size-invalid",
+            where="HULLMARK_CACHE_SIZE",
+            hint="write bytes, or e.g. 20G",
+        )
+    return int(match[1]) * 1024 ** ("KMGT".index(match[2]) + 1 if match[2] else 0)
 
 
 def default_folder() -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from compliance.errors import ExitCode
-from compliance.model.control import Control, ControlLibrary, ControlStatus, Framework
+from compliance.model.control import Control, ControlLibrary, ControlStatus, Framework, LeftOut
 from compliance.model.evidence import Evidence
 from compliance.model.outcome import CheckResult, OutcomeWord, Severity, Waiver
 
@@ -83,6 +83,8 @@ class Assessment:
     """One run on one image. All times are the run's single clock, so that equal inputs give equal bytes.
 
     `definitions` are the files of the user's by which it was made, besides the library; `waivers` are all those given.
+    How far checks reach: `needs` is what some say nothing without, by their ids, and `left_out` what no check bears
+    on, by framework.
     """
 
     evidence: Evidence
@@ -96,3 +98,5 @@ class Assessment:
     effective: datetime
     definitions: tuple[DefinitionFile, ...] = ()
     waivers: tuple[WaiverUse, ...] = ()
+    needs: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, tuple[LeftOut, ...]] = field(default_factory=dict)

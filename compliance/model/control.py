@@ -74,6 +74,14 @@ class Framework:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A part of a framework on which no check bears, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlLibrary:
     """All frameworks in report order; `digest` is the sha256 over the data files they were read from."""
 

@@ -58,7 +58,10 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """What one check answered for one image. `severity` is the check's; `waiver` the id of the one applied."""
+    """What one check answered for one image. `severity` is the check's; `waiver` the id of the one applied.
+
+    One that does not count (`counts` of the assessment document's check) has no bearing on the image's outcome.
+    """
 
     check: str
     trait: str
@@ -66,6 +69,7 @@ class CheckRow:
     outcome: str
     waiver: str | None
     observations: int
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +103,17 @@ class ControlRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRow:
-    """One package of an image; `layer` is the diffID that its record lies in."""
+    """One package of an image; `layer` is the diffID that its record lies in.
+
+    One that is only `declared` stands in a lock file or manifest, and nothing shows it to be installed.
+    """
 
     purl: str
     type: str
     name: str
     version: str | None
     layer: str | None
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,8 +270,8 @@ class FleetStore(Protocol):
     def end(self, run: Run, finished: datetime) -> Run:
         """End the run: computes its chain. Raises StoreError (``run-incomplete``) while an item has no outcome."""
 
-    def reusable(self, item: Item, *, not_before: datetime) -> str | None:
-        """The id of the newest assessment of the item's key made at or after `not_before`."""
+    def reusable(self, item: Item, *, not_before: datetime, not_after: datetime | None = None) -> str | None:
+        """The id of the newest assessment of the item's key made at or after `not_before`, at or before `not_after`."""
 
     def runs(self, fleet: str | None = None) -> Iterator[Run]:
         """All runs, oldest first."""

@@ -16,6 +16,9 @@ MANIFEST = "manifest.json"
 ASSESSMENT = "assessment.json"
 SBOM = "sbom.cdx.json"
 REPORT_PDF = "report.pdf"
+REPORT_SIGNATURE = "report.pdf.sigstore.json"
+"""The signature of report.pdf as a file, beside it: what signs it can't lie in it."""
+BRANDING = "branding.json"
 SIGNING_KEY = "attestations/signing-key.pub"
 REFERENCE_ATTESTATION = "attestations/reference.sigstore.json"
 """Says the digest of every other file of a bundle."""
@@ -42,6 +45,8 @@ _KNOWN: Mapping[str, tuple[str, str]] = {
     "oscal/assessment-results.json": ("application/json", "oscal-assessment-results"),
     "oscal/assessment-plan.json": ("application/json", "oscal-assessment-plan"),
     REPORT_PDF: ("application/pdf", "report"),
+    REPORT_SIGNATURE: (BUNDLE_V03, "signature"),
+    BRANDING: ("application/json", "branding"),
     "report.html": ("text/html", "report"),
     "findings.csv": ("text/csv", "findings"),
     SIGNING_KEY: ("application/x-pem-file", "public-key"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from compliance.errors import ComplianceError, FormatError, StoreError, VerificationError
 from compliance.formats.dsse import IN_TOTO, Envelope
 from compliance.formats.intoto import (
+    COSIGN_SIGN,
     CYCLONEDX,
     REFERENCE,
     SIMPLE_VERIFICATION_RESULT,
@@ -32,6 +33,7 @@ from compliance.store.bundle_manifest import (
     MANIFEST_SIZE_MAX,
     REFERENCES,
     REPORT_PDF,
+    REPORT_SIGNATURE,
     SBOM,
     SIGNING_KEY,
     BundleManifest,
@@ -403,10 +405,12 @@ class _Check:
         bundle = read_bundle(self._content[path])
         if not isinstance(bundle.content, Envelope) or bundle.content.payload_type != IN_TOTO:
             raise _mismatch("it is not an in-toto statement")
-        proved = self._proved(path, bundle, signers)
+        statement = read_statement(bundle.content.payload)
+        if path == REPORT_SIGNATURE:
+            return self._report_signature(path, bundle, statement, signers)
+        proved = self._proved(path, bundle, signers, self._manifest.subject)
         if proved.verdict is Verdict.INVALID:
             raise _mismatch(proved.reason)
-        statement = read_statement(bundle.content.payload)
         if self._document is None:
             raise _mismatch(f"{ASSESSMENT} can't be compared with it")
         if self._manifest.subject not in statement.digests:
@@ -421,8 +425,20 @@ class _Check:
             self._sign(_references(statement))
         return Answer(verdict=proved.verdict, reason=f"{proved.reason}, and it agrees: {kind}")
 
-    def _proved(self, path: str, bundle: Bundle, signers: Signers) -> Answer:
-        """Who signed, by whatever there is to check it with."""
+    def _report_signature(self, path: str, bundle: Bundle, statement: Statement, signers: Signers) -> Answer:
+        """What the signature of report.pdf as a file says. Raises ComplianceError."""
+        if REPORT_PDF not in self._content:
+            raise _mismatch(f"{REPORT_PDF}, which it signs, is missing or damaged")
+        digest = f"sha256:{hashlib.sha256(self._content[REPORT_PDF]).hexdigest()}"
+        if statement.predicate_type != COSIGN_SIGN or statement.digests != (digest,):
+            raise _mismatch(f"it is no signature of the {REPORT_PDF} beside it")
+        proved = self._proved(path, bundle, signers, digest)
+        if proved.verdict is Verdict.INVALID:
+            raise _mismatch(proved.reason)
+        return Answer(verdict=proved.verdict, reason=f"{proved.reason}: the bytes of {REPORT_PDF}")
+
+    def _proved(self, path: str, bundle: Bundle, signers: Signers, subject: str) -> Answer:
+        """Who signed, by whatever there is to check it with; with a certificate it is checked as about `subject`."""
         if bundle.keyed and not signers.demanding:
             return self._proved_by_key(bundle)
         if signers.key is not None:
@@ -430,7 +446,7 @@ class _Check:
         if signers.prove is None:
             reason = "its signature was not checked: it was made with a certificate"
             return Answer(verdict=Verdict.UNCHECKED, reason=reason)
-        return signers.prove(self._content[path], self._manifest.subject)
+        return signers.prove(self._content[path], subject)
 
     def _proved_by_key(self, bundle: Bundle) -> Answer:
         if self._key is None:

@@ -43,7 +43,7 @@ def run(evidence: Evidence) -> Outcome:
 
 CHECK = Check(
     id="NR-PORT",
-    title="No privileged or undeclared ports",
+    title="No privileged or remote-login port declared",
     trait=Trait.NONROOT,
     severity=Severity.LOW,
     rationale="Listening below 1024 takes a privilege that a non-root container does not have everywhere, so images "

@@ -68,7 +68,7 @@ def _missing(package: Package) -> Observation:
 
 CHECK = Check(
     id="SP-LICENSE",
-    title="Licences known and allowed",
+    title="Every package states a licence",
     trait=Trait.SUPPLY,
     severity=Severity.LOW,
     rationale="A licence that nobody knows is a legal risk for whoever distributes the image. It says nothing about "

@@ -145,7 +145,7 @@ _RULES: dict[str, Callable[[str], Iterable[str]]] = {
 
 CHECK = Check(
     id="SP-REPO",
-    title="Package sources are signed and https",
+    title="Package sources are authenticated",
     trait=Trait.SUPPLY,
     severity=Severity.MEDIUM,
     rationale="A package source without signatures or over an unverified connection delivers what anybody on the "

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -78,7 +78,7 @@ class Page:
 class Browser:
     """The process and its pipe."""
 
-    def __init__(self, folder: Path, proxy: Proxy) -> None:
+    def __init__(self, folder: Path, proxy: Proxy, reach: tuple[str, ...] = ()) -> None:
         self.proxy = proxy
         self._folder = folder
         self._pages: dict[str, Page] = {}
@@ -111,7 +111,7 @@ class Browser:
                 "--force-color-profile=srgb",
                 f"--user-data-dir={folder / 'profile'}",
                 f"--proxy-server=http://127.0.0.1:{proxy.port}",
-                "--proxy-bypass-list=<-loopback>",
+                f"--proxy-bypass-list={';'.join(('<-loopback>', *reach))}",
                 "about:blank",
             ],
             stdin=subprocess.DEVNULL,
@@ -141,6 +141,32 @@ class Browser:
         self, content: bytes, *, width: int = 1440, height: int = 900, dark: bool = False, scripts: bool = True
     ) -> Page:
         """The page from a file, as a user opens it; loaded when this returns."""
+        page = self._tab(width=width, height=height, dark=dark, scripts=scripts)
+        self._number += 1
+        file = self._folder / f"page-{self._number}.html"
+        file.write_bytes(content)
+        self.go(page, file.as_uri())
+        return page
+
+    def visit(
+        self, address: str, *, width: int = 1440, height: int = 900, dark: bool = False, scripts: bool = True
+    ) -> Page:
+        """The page of a server that the browser was told it may reach; loaded when this returns."""
+        page = self._tab(width=width, height=height, dark=dark, scripts=scripts)
+        self.go(page, address)
+        return page
+
+    def go(self, page: Page, address: str) -> None:
+        """Another address in the same tab, as if typed."""
+        self.after(lambda: page.call("Page.navigate", url=address))
+
+    def after(self, act: Callable[[], object]) -> None:
+        """Do what leads to another page, and wait until that is loaded."""
+        self._loaded = False
+        act()
+        self._wait(lambda: self._loaded)
+
+    def _tab(self, *, width: int, height: int, dark: bool, scripts: bool) -> Page:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session)
@@ -153,12 +179,6 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         page.call("Emulation.setEmulatedMedia", features=[scheme, still])
-        self._number += 1
-        file = self._folder / f"page-{self._number}.html"
-        file.write_bytes(content)
-        self._loaded = False
-        page.call("Page.navigate", url=file.as_uri())
-        self._wait(lambda: self._loaded)
         return page
 
     def settle(self, seconds: float = 1.0) -> None:
@@ -241,12 +261,12 @@ class Proxy:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser with a profile of its own, ended and removed afterwards."""
+def chromium(*reach: str) -> Iterator[Browser]:
+    """A browser with a profile of its own, ended and removed afterwards; `reach` are hosts that it may go to."""
     program("chromium")
     proxy = Proxy()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        browser = Browser(Path(folder), proxy)
+        browser = Browser(Path(folder), proxy, reach)
         try:
             yield browser
         finally:

@@ -12,7 +12,16 @@ import pytest
 _Found = TypeVar("_Found")
 
 _HOW = {
+    "bash": "apt-get install bash",
     "chromium": "apt-get install chromium",
+    "fish": "apt-get install fish",
+    "groff": "apt-get install groff",
+    "jq": "apt-get install jq",
+    "mandoc": "apt-get install mandoc",
+    "openssl": "apt-get install openssl",
+    "pdfdetach": "apt-get install poppler-utils",
+    "pdfsig": "apt-get install poppler-utils",
+    "zsh": "apt-get install zsh",
     "docker-registry": "apt-get install docker-registry",
     "softhsm2-util": "apt-get install softhsm2",
     "crane": "go install github.com/google/go-containerregistry/cmd/crane@v0.22.1",
@@ -26,6 +35,11 @@ _HOW = {
     "junit-jenkins.xsd": "tools/report-validators",
     "junit-ant.xsd": "tools/report-validators",
     "axe.min.js": "tools/report-validators",
+    "github-workflows.json": "tools/manifest-schemas",
+    "gitlab-ci.json": "tools/manifest-schemas",
+    "kubernetes-definitions.json": "tools/manifest-schemas",
+    "systemd-analyze": "apt-get install systemd",
+    "node": "apt-get install npm",
 }
 
 

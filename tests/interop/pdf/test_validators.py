@@ -13,13 +13,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from compliance.fleet.report import fleet_report
 from compliance.sign.key_signer import SigningKey
 from compliance.sign.pdf_signer import pdf_signer
 from compliance.sign.timestamps import TimestampService
-from reports import assessment_json, pdf, pdf_variant
-from reports.branding import read_branding
+from reports import assessment_json, fleet_pdf, pdf, pdf_variant
+from reports.branding import Branding, read_branding
 from reports.document import Document
+from reports.language import shipped_language
+from tests.builders import fleet_hostile
 from tests.builders.assessment import assessment
+from tests.builders.fleet import NAME, fleet
 from tests.builders.hostile_document import hostile
 from tests.builders.timestamp_server import StampingKey, serving
 
@@ -64,6 +68,8 @@ def reports(document: Document) -> dict[str, bytes]:
     branding = read_branding(
         title="Release gate", organisation="Example Org", logo=LOGO, classification="CONFIDENTIAL", contacts=("a@b",)
     )
+    german = shipped_language("de")
+    assert german is not None
     plain = pdf.render(document, attachments={"sbom.cdx.json": b"{}\n", "oscal/assessment-plan.json": b"{}\n"})
     key = SigningKey(private=ec.generate_private_key(ec.SECP256R1()))
     other = SigningKey(private=rsa.generate_private_key(65537, 2048))
@@ -79,8 +85,19 @@ def reports(document: Document) -> dict[str, bytes]:
         "stamped.pdf": stamped,
         "long-term.pdf": long_term,
         "branded.pdf": pdf.render(document, branding=branding),
+        "german.pdf": pdf.render(document, branding=read_branding(language=german)),
         "hostile.pdf": pdf.render(hostile(document)),
         "bare.pdf": pdf.render(assessment_json.document(assessment(frameworks=0))),
+        **fleet_reports(branding),
+    }
+
+
+def fleet_reports(branding: Branding) -> dict[str, bytes]:
+    """Those of a fleet."""
+    found = fleet_report(fleet(images=12, runs=3), NAME, tool={"name": "hullmark", "version": "0.1.0"})
+    return {
+        "fleet.pdf": fleet_pdf.render(found, branding=branding),
+        "fleet-hostile.pdf": fleet_pdf.render(fleet_hostile.hostile(found)),
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from compliance.cli import evidence_place, report_signature
+from compliance.api import evidence_place, report_signature
 from compliance.cli.main import run
 from compliance.errors import ComplianceError, ExitCode, StoreError, VerificationError
 from compliance.model.verification import Verdict

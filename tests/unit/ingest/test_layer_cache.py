@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from compliance.errors import IntegrityError
+from compliance.errors import IntegrityError, UsageError
 from compliance.formats.examine import Examiner
-from compliance.ingest.layer_cache import FORMAT, LayerCache, LayerKeys, _deflated, _Values
+from compliance.ingest.layer_cache import FORMAT, LayerCache, LayerKeys, _deflated, _Values, default_cache
 from compliance.ingest.layers import Reads
 from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
@@ -155,7 +158,98 @@ def test_least_recently_used_entries_go_first(tmp_path: Path) -> None:
     assert roomy.info().size == 0
 
 
+def test_small_entries_are_not_each_followed_by_a_look_at_all_of_them(tmp_path: Path) -> None:
+    layout = Layout(root=tmp_path / "image")
+    layout.add_image((BASE, TOP))
+    read(f"oci-dir:{layout.root}", LayerCache(tmp_path / "cache"))
+    stored = LayerCache(tmp_path / "cache").info()
+    tight = LayerCache(tmp_path / "cache", size_max=stored.size - 1)
+    layout.add_image(({"other": "1"},), tag="other")
+    os.utime(tmp_path / "cache" / "swept", (0, 0))
+    read(f"oci-dir:{layout.root}:other", tight)
+    assert tight.info().size < stored.size
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 2 * 2**30), ("1000", 1000), ("20G", 20 * 2**30), ("3 MiB", 3 * 2**20)])
+def test_size_of_the_cache_can_be_set(text: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HULLMARK_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("HULLMARK_CACHE_SIZE", text)
+    assert default_cache().info().size_max == size
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "1.5G", "20 GB", "9" * 40])
+def test_size_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HULLMARK_CACHE_SIZE", text)
+    with pytest.raises(UsageError, match="20G"):
+        default_cache()
+
+
 def test_folder_that_cannot_be_written_does_not_stop_a_run(image: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     tree = read(f"oci-dir:{image}", LayerCache(tmp_path / "file"))[1]
     assert "app" in tree.entries
+
+
+CLAIMANT = """
+import sys, time
+from pathlib import Path
+from compliance.ingest.layer_cache import LayerCache
+with LayerCache(Path(sys.argv[1])).claimed(sys.argv[2]):
+    print("claimed", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_layer_that_another_process_reads_is_waited_for_and_a_killed_one_is_not(
+    cache: LayerCache, tmp_path: Path
+) -> None:
+    key = "ab" * 32
+    command = [sys.executable, "-c", CLAIMANT, str(tmp_path / "cache"), key]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"claimed\n"
+        claimed = threading.Event()
+
+        def claim() -> None:
+            with cache.claimed(key):
+                claimed.set()
+
+        waiting = threading.Thread(target=claim)
+        waiting.start()
+        with cache.claimed("cd" * 32):  # another layer is nobody's
+            pass
+        assert not claimed.is_set()
+        other.kill()
+        waiting.join(30)
+        assert claimed.is_set()
+
+
+def test_a_cache_that_can_t_be_written_claims_nothing_and_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with LayerCache(tmp_path / "file").claimed("ab" * 32):
+        pass
+
+
+def test_images_read_at_the_same_time_read_a_shared_layer_once(cache: LayerCache, image: Path) -> None:
+    begun = threading.Barrier(4)
+    opened: list[str] = []
+
+    def read_one() -> None:
+        source = open_source(parse_reference(f"oci-dir:{image}"))
+        opens = source.open_layer
+
+        def counted(layer: Layer) -> object:
+            opened.append(layer.digest)
+            return opens(layer)
+
+        source.remote, source.open_layer = True, counted  # type: ignore[method-assign, assignment, misc]
+        begun.wait()
+        read_tree(source, source.image(None), Reading(requests=(ETC,), examiner=Examiner(()), cache=cache))
+        source.close()
+
+    readers = [threading.Thread(target=read_one) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert len(opened) == len(set(opened)) == 2

@@ -782,6 +782,16 @@ class TestReferrers:
         assert "what is attached to" in image.notices[0]
         assert "answers 500" in image.notices[0]
 
+    def test_list_that_fails_for_now_is_an_error_to_who_comes_again(self, registry: ScriptedRegistry) -> None:
+        registry.times(99, "/referrers/", Reply(status=503))
+        with pytest.raises(transport.TransientError):
+            image_of(registry, RegistryOptions(whole=True))
+
+    def test_list_that_is_refused_for_good_is_a_notice_to_who_comes_again_too(self, registry: ScriptedRegistry) -> None:
+        registry.times(99, "/referrers/", Reply(status=403))
+        (notice,) = image_of(registry, RegistryOptions(whole=True)).notices
+        assert "not wholly known" in notice
+
     @pytest.mark.parametrize(
         "reply", [Reply(status=status) for status in (400, 404, 405, 406)] + [Reply(body=b"<html>")]
     )

@@ -1,5 +1,6 @@
 """The registry of formats."""
 
+import json
 import subprocess
 import sys
 
@@ -36,3 +37,19 @@ def test_listing_the_formats_imports_no_renderer() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_lone_surrogate_in_a_document_is_escaped_text_in_every_format() -> None:
+    """Python's JSON reader lets them through; no encoding can hold them."""
+    shape = assessment_json.document(assessment())
+    shape["subject"]["reference"] = "dir:/a\ud800b"
+    shape["checks"][0]["observations"][0]["summary"] = "It is \udcff and \ud800."
+    shape["inventory"]["byType"] = {"de\ud800b": 1}
+    content = json.dumps(shape).encode()
+    assert b"\\ud800" in content
+    read = assessment_json.parse(content)
+    for name, form in FORMATS.items():
+        if name != "pdf":
+            form.render(read).decode()
+    assert b"\\\\ud800" in FORMATS["json"].render(read)
+    assert FORMATS["pdf"].render(read).startswith(b"%PDF")

@@ -31,6 +31,7 @@ from compliance.store.evidence_bundle import (
 from reports.assessment_json import document
 from reports.attestation import (
     ReferencedFile,
+    file_signature_statement,
     reference_statement,
     results_statement,
     sbom_statement,
@@ -405,3 +406,60 @@ def test_any_bytes_as_attestation_or_key_are_findings_or_clear_errors(tmp_path: 
     assert verify_bundle(tmp_path / "rewritten").wrong
     with pytest.raises(ComplianceError):
         verify_bundle(tmp_path / "rewritten", signers=Signers(key=content))
+
+
+PDF = signed_files(KEY)["report.pdf"]
+SIGNATURE = "report.pdf.sigstore.json"
+
+
+def with_report_signature(signer: SigningKey, content: bytes = PDF, **more: bytes) -> dict[str, bytes]:
+    """A signed bundle with a report, and a signature of `content` beside it."""
+    bundle = signer.sign_statement(file_signature_statement("report.pdf", content))
+    return {**signed_files(KEY), SIGNATURE: bundle, **more}
+
+
+def answer_of(report: BundleReport, what: str) -> tuple[Verdict, str]:
+    found = [(one.verdict, one.reason) for one in report.findings if one.what == what]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_the_signature_beside_the_report_is_about_its_bytes(tmp_path: Path) -> None:
+    report = verify_bundle(rewritten(tmp_path, with_report_signature(KEY)), signers=WITH_KEY)
+    assert answer_of(report, SIGNATURE) == (Verdict.VERIFIED, "signed: the bytes of report.pdf")
+    assert not report.wrong
+    listed = {
+        line["path"]: line["role"] for line in json.loads((tmp_path / "rewritten/manifest.json").read_bytes())["files"]
+    }
+    assert listed[SIGNATURE] == "signature"
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        (with_report_signature(KEY, PDF + b"."), "it is no signature of the report.pdf beside it"),
+        (with_report_signature(OTHER), "its signature does not verify"),
+        (
+            {**with_report_signature(KEY), SIGNATURE: signed_files(KEY)["attestations/svr.sigstore.json"]},
+            "it is no signature of the report.pdf beside it",
+        ),
+        (
+            {path: content for path, content in with_report_signature(KEY).items() if path != "report.pdf"},
+            "report.pdf, which it signs, is missing or damaged",
+        ),
+    ],
+)
+def test_a_signature_of_another_file_or_signer_is_none_of_the_report(
+    tmp_path: Path, files: dict[str, bytes], reason: str
+) -> None:
+    report = verify_bundle(rewritten(tmp_path, files), signers=WITH_KEY)
+    verdict, said = answer_of(report, SIGNATURE)
+    assert verdict is Verdict.INVALID
+    assert reason in said
+
+
+def test_a_signature_of_a_file_is_no_attestation_about_the_image(tmp_path: Path) -> None:
+    files = signed_files(KEY)
+    files["attestations/own.sigstore.json"] = KEY.sign_statement(file_signature_statement("report.pdf", PDF))
+    report = verify_bundle(rewritten(tmp_path, files), signers=WITH_KEY)
+    assert answer_of(report, "attestations/own.sigstore.json") == (Verdict.INVALID, "it is about another image")

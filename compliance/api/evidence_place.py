@@ -100,6 +100,8 @@ def prover(trust: Trust, options: Options, reference: str) -> Prove:
         found = pipeline.verify(_image_with(bundle, subject, reference), asked)
         for attestation in found.attestations:
             return Answer(verdict=attestation.verdict, reason=attestation.reason)
+        for signature in found.signatures:  # that of a report: cosign's predicate type says that it is one
+            return Answer(verdict=signature.verdict, reason=signature.reason)
         reason = found.unreadable[0][1] if found.unreadable else "it holds no attestation"
         return Answer(verdict=Verdict.INVALID, reason=reason)
 
@@ -122,11 +124,11 @@ def _is_pdf(path: Path) -> bool:
 
 
 def _of_report(text: str, path: Path) -> Evidence:
-    from compliance.cli import options
+    from compliance.api.given import read_file
     from compliance.store.evidence_bundle import ReportContent, report_files
     from reports.pdf_attachments import PDF_SIZE_MAX, embedded_files
 
-    content = options.read_file(path, "report", PDF_SIZE_MAX)
+    content = read_file(path, "report", PDF_SIZE_MAX)
     files = report_files(ReportContent(files=embedded_files(content)))
     return Evidence(kind="report", place=text, files=files, report=content)
 
@@ -184,7 +186,7 @@ def _notes(found: list[AttachedArtifact], newest: AttachedArtifact) -> Iterator[
 def _about_image(evidence: Evidence, subject: str) -> Iterator[Finding]:
     """Whether evidence that was attached to an image is about it, and its attestations lie there too."""
     from compliance.formats.sigstore_bundle import BUNDLE_TYPES
-    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE
+    from compliance.store.bundle_manifest import ATTESTATION_SUFFIX, REPORT_REFERENCE, REPORT_SIGNATURE
     from compliance.store.evidence_bundle import Finding
 
     image = evidence.image
@@ -201,10 +203,11 @@ def _about_image(evidence: Evidence, subject: str) -> Iterator[Finding]:
         for blob in artifact.blobs
         if blob.descriptor.media_type in BUNDLE_TYPES
     }
+    apart = (REPORT_REFERENCE, REPORT_SIGNATURE)  # the one is covered, the other is about a file
     missing = [
         path
         for path, content in sorted(evidence.files.items())
-        if path.endswith(ATTESTATION_SUFFIX) and path != REPORT_REFERENCE and content not in attached
+        if path.endswith(ATTESTATION_SUFFIX) and path not in apart and content not in attached
     ]
     for path in missing:
         reason = f"{path} is not attached to the image by itself, so that others may not find it"

@@ -1,0 +1,1 @@
+"""The migrations of a fleet store's database, which opening it runs."""
