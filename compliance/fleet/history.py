@@ -78,8 +78,9 @@ def read_history(store: FleetStore, fleet: str, last: Run, period: PeriodReader 
     before: RunStandings | None = None
     changed: Changes | None = None
     previous: Run | None = None
+    whole = read_run(store, last)
     for run in _until(store, fleet, last):
-        rows = slim.read(run)
+        rows = whole if run.number == last.number else slim.read(run)
         now = reader.standings(rows)
         previous = None if before is None else before.run
         changed = None if before is None else changes(before, now)
