@@ -8,7 +8,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
@@ -84,11 +83,10 @@ def _array(column: Any, kind: pa.DataType) -> pa.Array:
 
     if not isinstance(column, _Taken):
         return _typed(column, kind)
-    values = _typed(column.values, kind)
-    places = pa.array(column.places, pa.int64())
-    if pa.types.is_dictionary(kind):
-        return pa.DictionaryArray.from_arrays(values.indices.take(places), values.dictionary)
-    return values.take(places)
+    taken = _typed(column.values, pa.string() if pa.types.is_dictionary(kind) else kind)
+    taken = taken.take(pa.array(column.places, pa.int64()))
+    # Encoded in the order in which values come, which no database's keys decide.
+    return taken.dictionary_encode() if pa.types.is_dictionary(kind) else taken
 
 
 def _typed(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
@@ -300,7 +298,7 @@ class _Part:
         entries = kind.entries.c
         for part in chunks(sorted(found)):
             query = select(entries.list, entries.row).where(entries.list.in_(part))
-            for key, row in self._connection.execute(query.order_by(entries.list, entries.position)):
+            for key, row in self._connection.execute(query.order_by(entries.list, entries.position)).fetchall():
                 found[key].append(row)
         return found
 
@@ -312,25 +310,26 @@ class _Part:
         fields = {name: field for name, field in fields.items() if name not in ITEM}
         if kind.name == "findings":
             fields["check"] = "check"
-        found = self._dictionary(kind, rows, tuple(fields.values()))
-        place = {key: number for number, key in enumerate(found)}
+        keys, columns = self._dictionary(kind, rows, tuple(fields.values()))
+        place = {key: number for number, key in enumerate(keys)}
         places = array("q", map(place.__getitem__, rows))
-        values = list(found.values())
-        return {
-            name: _Taken(list(map(itemgetter(number), values)), places) for number, name in enumerate(fields, start=1)
-        }
+        return {name: _Taken(column, places) for name, column in zip(fields, columns, strict=True)}
 
-    def _dictionary(self, kind: schema.Kind, keys: Iterable[int], fields: Sequence[str]) -> dict[int, Sequence[Any]]:
-        """The rows of a dictionary, each after its key, in the order in which they are first asked for.
-
-        Keys differ from database to database; that order does not.
-        """
-        found: dict[int, Sequence[Any]] = dict.fromkeys(keys, ())
-        columns = kind.rows.c
-        for part in chunks(sorted(found), _KEYS_AT_ONCE):
-            query = select(columns.pk, *(columns[name] for name in fields)).where(columns.pk.in_(part))
-            found.update((row[0], row) for row in self._connection.execute(query))
-        return found
+    def _dictionary(
+        self, kind: schema.Kind, keys: Iterable[int], fields: Sequence[str]
+    ) -> tuple[Sequence[int], Sequence[Sequence[Any]]]:
+        """Rows of a dictionary, among them those of `keys`: their keys, and their columns."""
+        wanted = sorted(set(keys))
+        own = kind.rows.c
+        found: list[Any] = []
+        for part in chunks(wanted, _KEYS_AT_ONCE):
+            # Rows that were written together lie together: to ask for all between is cheaper than to name each.
+            dense = part[-1] - part[0] < 2 * len(part)
+            which = own.pk.between(part[0], part[-1]) if dense else own.pk.in_(part)
+            query = select(own.pk, *(own[name] for name in fields)).where(which)
+            found.extend(self._connection.execute(query).fetchall())
+        keys_found, *columns = zip(*found, strict=True) if found else [()] * (1 + len(fields))
+        return keys_found, columns
 
     def _observations(self) -> list[int]:
         return [count for row in self._rows for count in counts_of(row.observations)]
@@ -341,11 +340,10 @@ class _Part:
         lists = self._lists(checks)
         entries = self._entries(checks, {key for some in lists.values() for key, _ in some})
         fields = ("check", *_JOINED)
-        in_order = (key for row in self._rows for key, _ in lists.get(row.pk, ()))
-        found = self._dictionary(checks, (row for key in in_order for row in entries[key]), fields)
-        rows = [(None,) * (1 + len(fields)), *found.values()]
-        place = {key: number for number, key in enumerate(found, start=1)}
-        by_list = {key: {found[row][1]: place[row] for row in some} for key, some in entries.items()}
+        wanted = {row for some in entries.values() for row in some}
+        keys, columns = self._dictionary(checks, wanted, fields)
+        place = {key: number for number, key in enumerate(keys, start=1)}  # 0 is for a finding whose check is not there
+        by_list = {key: {columns[0][place[row] - 1]: place[row] for row in some} for key, some in entries.items()}
         of_owner = [
             {name: number for key, _ in lists.get(row.pk, ()) for name, number in by_list[key].items()}
             for row in self._rows
@@ -355,8 +353,8 @@ class _Part:
             "q", [of_owner[owner].get(names[place], 0) for owner, place in zip(owners, check.places, strict=True)]
         )
         return {
-            name: _Taken([row[number] for row in rows], places)
-            for number, name in enumerate(fields, start=1)
+            name: _Taken((None, *column), places)
+            for name, column in zip(fields, columns, strict=True)
             if name != "check"
         }
 
