@@ -185,7 +185,7 @@ def _size_max(text: str) -> int:
             where="HULLMARK_CACHE_SIZE",
             hint="write bytes, or e.g. 20G",
         )
-    return int(match[1]) * 1024 ** ("KMGT".index(match[2]) + 1 if match[2] else 0)
+    return int(match[1]) << (10 * ("KMGT".index(match[2]) + 1) if match[2] else 0)
 
 
 def default_folder() -> Path:
