@@ -79,6 +79,21 @@ wheel: setup-test  ## build dist/hullmark-*.whl with the locked build backend
 	$(bin)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
 	@ls -l dist/*.whl
 
+.PHONY: sdist
+sdist: wheel  ## build dist/hullmark-*.tar.gz beside the wheel
+	$(bin)/python -m hatchling build --target sdist --directory dist
+	@ls -l dist/*.tar.gz
+
+# Debian 12 packages come by apt, the locked wheels by pip: the one target but corpus and bench that always downloads.
+.PHONY: image
+image: wheel  ## assemble our own image as the OCI layout dist/image (root, on Debian 12)
+	$(bin)/python tools/image dist/*.whl dist/image
+
+.PHONY: sample
+sample: image  ## assess our own image, and write the sample report in docs/sample
+	tools/own-report dist/image dist/sample
+	cp dist/sample/report.html dist/sample/summary.md docs/sample/
+
 # runtime.txt is a part of test.txt, so one environment serves both. UPGRADE=1 takes the newest versions.
 lock_with = env -u UV_INDEX -u UV_FIND_LINKS $(uv) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)

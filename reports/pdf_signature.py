@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from compliance.errors import VerificationError
+from compliance.formats.outside_loop import outside_loop
 from compliance.formats.plain_text import plain_text
 from reports.pdf_attachments import reading
 
@@ -211,11 +212,13 @@ def _status(signature: Any) -> Any:
     from pyhanko.sign.validation import validate_pdf_signature
 
     stamp = _stamp(signature.signer_info)
-    return validate_pdf_signature(
-        signature,
-        signer_validation_context=_trusting(signature.signer_cert),
-        ts_validation_context=None if stamp is None else _trusting(*_certificates(stamp["content"])),
-        skip_diff=True,  # there is nothing after what is signed
+    return outside_loop(
+        lambda: validate_pdf_signature(
+            signature,
+            signer_validation_context=_trusting(signature.signer_cert),
+            ts_validation_context=None if stamp is None else _trusting(*_certificates(stamp["content"])),
+            skip_diff=True,  # there is nothing after what is signed
+        )
     )
 
 

@@ -205,7 +205,6 @@ class Assessment:
         """
         from functools import partial
 
-        from compliance.api.outside_loop import outside_loop
         from compliance.pipeline import write_evidence
         from compliance.sign.pdf_signer import pdf_signer
         from compliance.sign.reference import open_signer
@@ -218,7 +217,7 @@ class Assessment:
         sign_pdf = None
         if isinstance(signer, KeySigner):
             sign_pdf = partial(pdf_signer(signer, (), None).sign, moment=made.finished)
-        outside_loop(lambda: write_evidence(Path(folder), made, signer, sign_pdf=sign_pdf))
+        write_evidence(Path(folder), made, signer, sign_pdf=sign_pdf)
 
     def __repr__(self) -> str:
         return f"<Assessment {self.outcome}: {self.reference} {self.digest}>"

@@ -26,11 +26,10 @@ def verify_evidence(place: str | PathLike[str], *, trust: FilePath | Trust | Non
     from compliance.api.assessing import reading_options
     from compliance.api.evidence_check import check
     from compliance.api.evidence_place import open_evidence
-    from compliance.api.outside_loop import outside_loop
 
     options = reading_options(trust)
     evidence = open_evidence(fspath(place), options)
-    return EvidenceCheck(evidence, outside_loop(lambda: check(evidence, options.trust, options, whole=True)))
+    return EvidenceCheck(evidence, check(evidence, options.trust, options, whole=True))
 
 
 class EvidenceCheck:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -62,6 +63,9 @@ def arguments(parser: Parser) -> None:
         help="a report on the run when it has ended, as of fleet report: json, html, pdf, csv, markdown, oscal-ar; may "
         "be repeated",
     )
+    parser.add_argument(
+        "--notify", action="store_true", help="tell whom the fleet file names of what changed, when the run has ended"
+    )
     fleet_options.add_chat(parser)
     parser.add_argument(
         "--log",
@@ -112,6 +116,7 @@ def run(values: Namespace) -> int:
         if done.state is RunState.ENDED:
             lines += [] if signer is None else _signed(store, done, signer, values.bundle)
             _report(store, fleet, targets)
+            lines += _notified(store, fleet, done) if values.notify else []
     if done.state is RunState.OPEN or all(target.file is not None for target in targets):
         sys.stdout.write("".join(f"{output.printable(line)}\n" for line in lines))
     if done.state is RunState.OPEN:
@@ -127,6 +132,19 @@ def _targets(values: Namespace) -> tuple[output.Target, ...]:
     from reports.fleet_exporter import FORMATS
 
     return output.parse_targets(values.output, FORMATS, "table")
+
+
+def _notified(store: FleetStore, fleet: Fleet, ended: Run) -> Iterator[str]:
+    """Tell of the changes; a line for each target that was told, or why it was not."""
+    if not fleet.notify:
+        return
+    from compliance.fleet.change_summary import change_summary
+    from compliance.fleet.notify import notify
+
+    summary = change_summary(store, ended)
+    for delivery in notify(fleet.notify, summary, environment=os.environ, now=fleet_options.now()):
+        told = "told" if delivery.reason is None else f"not told: {delivery.reason}"
+        yield f"notification: {delivery.target}: {told}"
 
 
 def _report(store: FleetStore, fleet: Fleet, targets: tuple[output.Target, ...]) -> None:

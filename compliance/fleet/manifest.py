@@ -72,7 +72,7 @@ After=network-online.target
 
 [Service]
 Type=oneshot
-ExecStart={program} fleet run {path}
+ExecStart={program} fleet run --notify {path}
 # 0: satisfied; 10: not satisfied; 11: not determined. The run itself went well.
 SuccessExitStatus=10 11
 DynamicUser=yes
@@ -181,7 +181,7 @@ def _pod(given: ManifestInput, name: str, image: str, main: str, keys: Mapping[s
             {
                 "name": "hullmark",
                 "image": image,
-                "command": ["hullmark", "fleet", "run", f"/fleet/{main}"],
+                "command": ["hullmark", "fleet", "run", "--notify", f"/fleet/{main}"],
                 "env": variables,
                 "envFrom": [{"secretRef": {"name": name, "optional": True}}],
                 "securityContext": {
@@ -305,7 +305,7 @@ def _run_lines(fleet: str) -> str:
     return (
         "mkdir -p .hullmark\n"
         "status=0\n"
-        f"hullmark fleet run {fleet} || status=$?\n"
+        f"hullmark fleet run --notify {fleet} || status=$?\n"
         'case "$status" in 0|10|11) ;; *) exit "$status" ;; esac\n'
     )
 

@@ -80,9 +80,10 @@ def signature_holds(key: PublicKey, signature: bytes, message: bytes) -> bool:
     """Whether `signature` over `message` was made with the private half of `key`.
 
     As Sigstore's algorithm registry has it: ECDSA in DER with the hash of the curve's size, or with SHA-256, which
-    cosign takes whatever the curve; RSA with SHA-256, PKCS #1 v1.5 or PSS; Ed25519 over the message itself. cosign
-    verifies PSS for keys in a KMS alone. It also takes ECDSA in the raw form of IEEE P1363, which is no signature
-    here: nothing that signs images writes it, and one signature should have one form.
+    cosign takes whatever the curve; RSA with SHA-256 and PKCS #1 v1.5; Ed25519 over the message itself. PSS is none, as
+    for cosign: a public key does not say which scheme it is for, and one key should have one. cosign also takes ECDSA
+    in the raw form of IEEE P1363, which is no signature here: nothing that signs images writes it, and one signature
+    should have one form.
     """
     if isinstance(key, ec.EllipticCurvePublicKey):
         algorithms: set[type[hashes.HashAlgorithm]] = {_CURVE_HASHES[key.curve.name], hashes.SHA256}
@@ -102,23 +103,9 @@ def _holds(key: PublicKey, signature: bytes, data: bytes, algorithm: hashes.Hash
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, data, ec.ECDSA(algorithm))
         elif isinstance(key, rsa.RSAPublicKey):
-            return _rsa_holds(key, signature, data, algorithm)
+            key.verify(signature, data, padding.PKCS1v15(), algorithm)
         else:
             key.verify(signature, data)
     except InvalidSignature:
         return False
     return True
-
-
-def _rsa_holds(
-    key: rsa.RSAPublicKey, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm | utils.Prehashed
-) -> bool:
-    """By either scheme (RFC 8017, sections 8.1 and 8.2): a key does not say which it is for. PSS salt of any length."""
-    pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
-    for scheme in (padding.PKCS1v15(), pss):
-        try:
-            key.verify(signature, data, scheme, algorithm)
-        except InvalidSignature:
-            continue
-        return True
-    return False

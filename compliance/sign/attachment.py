@@ -19,7 +19,8 @@ EVIDENCE_TYPE = "application/vnd.hullmark.evidence.v1"
 
 _EMPTY = b"{}"
 _CREATED = "org.opencontainers.image.created"
-_TITLE = "org.opencontainers.image.title"
+TITLE = "org.opencontainers.image.title"
+"""Of a layer of an evidence bundle: the path of its file."""
 
 Value = dict[str, object]
 
@@ -68,7 +69,7 @@ def bundle_attachment(bundle: bytes, predicate_type: str, subject: Subject, crea
 def evidence_attachment(files: Iterable[EvidenceFile], subject: Subject, created: datetime) -> Attachment:
     """An evidence bundle. Its attestations are files here: a bundle's own type would make each count twice."""
     layers = [
-        ("application/json" if file.media_type == BUNDLE_V03 else file.media_type, file.content, {_TITLE: file.path})
+        ("application/json" if file.media_type == BUNDLE_V03 else file.media_type, file.content, {TITLE: file.path})
         for file in sorted(files, key=lambda file: file.path)
     ]
     return _artifact(EVIDENCE_TYPE, layers, subject, {_CREATED: _time(created)})

@@ -12,10 +12,11 @@ from compliance.formats.dsse import IN_TOTO, Envelope, read_envelope
 from compliance.formats.intoto import read_statement
 from compliance.formats.signed_json import read_object
 from compliance.formats.sigstore_bundle import BUNDLE_TYPES, Bundle, read_bundle, write_keyed_bundle
-from compliance.model.image import AttachedArtifact, AttachmentSource, Image
+from compliance.model.image import AttachedArtifact, AttachedBlob, AttachmentSource, Image
 from compliance.sign.attach import Place, attach, attach_legacy
 from compliance.sign.attachment import (
     EVIDENCE_TYPE,
+    TITLE,
     Attachment,
     EvidenceFile,
     Subject,
@@ -26,6 +27,8 @@ from compliance.sign.attachment import (
     sha256,
 )
 from compliance.sign.signer import KeySigner, Signer
+
+_BUNDLE_SUFFIX = ".sigstore.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +126,13 @@ def predicate_type_of(bundle: Bundle) -> str:
 
 
 def _bundles_of(image: Image, signer: Signer) -> Iterator[bytes]:
-    """All bundles that lie with the image, and what cosign's ``.att`` holds as if it were in bundles."""
+    """All bundles that lie with the image, also as files of an evidence bundle: that of the report lies nowhere else.
+
+    What cosign's ``.att`` holds comes as if it were in bundles.
+    """
     for artifact in image.attached:
         for blob in artifact.blobs:
-            if blob.descriptor.media_type in BUNDLE_TYPES:
+            if blob.descriptor.media_type in BUNDLE_TYPES or _is_bundle_file(artifact, blob):
                 yield blob.content
             elif blob.descriptor.media_type == DSSE_LAYER and isinstance(signer, KeySigner):
                 try:
@@ -135,6 +141,11 @@ def _bundles_of(image: Image, signer: Signer) -> Iterator[bytes]:
                     continue
                 if len(envelope.signatures) == 1:
                     yield write_keyed_bundle(envelope, signer.public)
+
+
+def _is_bundle_file(artifact: AttachedArtifact, blob: AttachedBlob) -> bool:
+    title = blob.descriptor.annotations.get(TITLE, "")
+    return artifact.artifact_type == EVIDENCE_TYPE and title.endswith(_BUNDLE_SUFFIX)
 
 
 def _referrers(image: Image) -> Iterator[AttachedArtifact]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from compliance.errors import SigningError
+from compliance.formats.outside_loop import outside_loop
 from compliance.formats.public_key import digest_signature_holds, key_id, signature_holds, subject_public_key_info
 from compliance.sign.self_signed import self_signed, signature_algorithm
 from compliance.sign.signer import KeySigner
@@ -51,7 +52,7 @@ class PdfSigner:
             new_field_spec=fields.SigFieldSpec(FIELD),
         )
         try:
-            signed: bytes = signer.sign_pdf(_update_of(content)).getvalue()
+            signed: bytes = outside_loop(lambda: signer.sign_pdf(_update_of(content)).getvalue())
         except SigningError:
             raise
         except Exception as error:

@@ -20,12 +20,13 @@ from compliance.formats.public_key import (
     subject_public_key_info,
     usable,
 )
+from compliance.formats.sigstore_bundle import LogEntry
 from compliance.model.verification import Signer
 from compliance.verify.certificate import certificate_signer, verify_certificate
 from compliance.verify.material import Material
-from compliance.verify.refusal import NotCheckableError, RejectedError
+from compliance.verify.refusal import NotCheckableError, RejectedError, UnknownLogError
 from compliance.verify.timestamp import timestamp_time
-from compliance.verify.transparency import Logged, verify_log_entry
+from compliance.verify.transparency import LogEvidence, Logged, verify_log_entry
 from compliance.verify.trusted_root import TrustedRoot
 
 
@@ -33,7 +34,8 @@ from compliance.verify.trusted_root import TrustedRoot
 class Means:
     """What to check with. `subjects` maps the digests that are this image to what they are.
 
-    `ignore_tlog` lets count what no transparency log holds; `keys_only` leaves certificates alone.
+    `ignore_tlog` lets count what no transparency log holds; timestamps and log entries that are there are checked all
+    the same, if there is a root to check them with. `keys_only` leaves certificates alone.
     """
 
     key: PublicKey | None
@@ -77,16 +79,16 @@ def _prove_by_key(material: Material, means: Means, subject: str) -> Proof:
     # 3. The signature.
     signature = _good_signature(material, means.key)
     signer = Signer(key_id=key_id(means.key))
-    # 4. The transparency log, which only the user may leave aside.
-    if means.ignore_tlog:
-        said = "not checked, as asked" if material.log_entries else "none"
-        return Proof(signer=signer, transparency=said, signed_at=None, subject=subject)
-    if not material.log_entries:
+    # 4. The transparency log, which only the user may leave aside. What is there must hold all the same.
+    if not material.log_entries and not means.ignore_tlog:
         raise RejectedError("no transparency log holds it (it counts only when the log is to be ignored)", signer)
     if means.root is None:
-        raise NotCheckableError("it is in a transparency log, and no trusted root was given to check that with")
+        if not means.ignore_tlog:
+            raise NotCheckableError("it is in a transparency log, and no trusted root was given to check that with")
+        said = "not checked: no trusted root was given" if material.log_entries or material.timestamps else "none"
+        return Proof(signer=signer, transparency=said, signed_at=None, subject=subject)
     verifier = subject_public_key_info(means.key)
-    times, transparency = _log_evidence(material, signature, verifier, means.root)
+    times, transparency = _log_evidence(material, signature, verifier, means.root, ignore_tlog=means.ignore_tlog)
     return Proof(signer=signer, transparency=transparency, signed_at=min(times, default=None), subject=subject)
 
 
@@ -101,7 +103,7 @@ def _prove_by_certificate(material: Material, certificate: bytes, means: Means, 
     # 4. When it was made, and that a log holds it.
     if not material.log_entries and not means.ignore_tlog:
         raise RejectedError("no transparency log holds it (it counts only when the log is to be ignored)")
-    times, transparency = _log_evidence(material, signature, certificate, means.root)
+    times, transparency = _log_evidence(material, signature, certificate, means.root, ignore_tlog=means.ignore_tlog)
     # 5. The certificate, at each of those times.
     verify_certificate(leaf, times, means.root)
     # 6. To whom it was issued.
@@ -121,9 +123,12 @@ def _good_signature(material: Material, key: PublicKey) -> bytes:
 
 
 def _log_evidence(
-    material: Material, signature: bytes, verifier: bytes, root: TrustedRoot
+    material: Material, signature: bytes, verifier: bytes, root: TrustedRoot, *, ignore_tlog: bool
 ) -> tuple[tuple[datetime, ...], str]:
-    """All proved times, and the log evidence in words. Every timestamp and every entry there must verify."""
+    """All proved times, and the log evidence in words. Every timestamp and every entry there must verify.
+
+    Where the log may be ignored, an entry that can't be checked proves nothing; one that is wrong is refused still.
+    """
     if len(set(material.timestamps)) != len(material.timestamps):
         raise RejectedError("the same timestamp twice")
     # cosign stamps the signature; for old attestations some versions stamp the whole envelope.
@@ -138,6 +143,17 @@ def _log_evidence(
         payload=material.payload,
         envelope=material.envelope,
     )
-    found = [verify_log_entry(entry, logged, root, times) for entry in material.log_entries]
+    found = [_entry_evidence(entry, logged, root, times, ignore_tlog=ignore_tlog) for entry in material.log_entries]
     promised = tuple(evidence.time for evidence in found if evidence.time is not None)
     return (*times, *promised), "; ".join(evidence.text for evidence in found) or "none"
+
+
+def _entry_evidence(
+    entry: LogEntry, logged: Logged, root: TrustedRoot, times: tuple[datetime, ...], *, ignore_tlog: bool
+) -> LogEvidence:
+    try:
+        return verify_log_entry(entry, logged, root, times)
+    except (UnknownLogError, NotCheckableError) as error:
+        if not ignore_tlog:
+            raise
+        return LogEvidence(text=f"not checked: {error.reason}", time=None)

@@ -14,6 +14,10 @@ class RejectedError(Exception):
         self.signer = signer or Signer()
 
 
+class UnknownLogError(RejectedError):
+    """A log that the trusted root does not know at all: nothing is shown to be wrong, and nothing is proved."""
+
+
 class NotCheckableError(Exception):
     """There is nothing to check it with, or no way known here to check it; nothing is claimed then."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from compliance.errors import FormatError
 from compliance.formats import signed_json
 from compliance.formats.signed_json import read_object
-from compliance.verify.refusal import RejectedError
+from compliance.verify.refusal import RejectedError, UnknownLogError
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -64,7 +64,8 @@ class TrustedRoot:
         """The keys and the host name of the transparency log `log_id`, if it was trusted at all `times`."""
         logs = _logs_at(self._model.tlogs, log_id, times)
         if not logs:
-            raise RejectedError(
+            refusal = RejectedError if _logs_at(self._model.tlogs, log_id, ()) else UnknownLogError
+            raise refusal(
                 f"the trusted root has no transparency log {log_id.hex()[:16]}… valid at that time; "
                 f"the newest it knows is {self.newest_log}"
             )

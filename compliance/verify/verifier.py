@@ -68,7 +68,8 @@ def verify_image(
 
     With a demand, `verified` means: by the demanded signer. Without one it means only that the cryptography
     holds, and the reason says so; nobody is trusted by that. `ignore_tlog` lets a signature count that no
-    transparency log holds; then nothing shows when a key or certificate was misused. `now` is only compared with
+    transparency log holds; then nothing shows when a key or certificate was misused. An entry or timestamp that is
+    there and wrong is refused even then, if there is a trusted root to check it with. `now` is only compared with
     the times of signing, to say so where one lies after it. `layers_read` says that the image's layers were read
     to their end, so that their digests were recomputed; else none is claimed.
 
@@ -219,11 +220,13 @@ class _Way:
 
 def _ways(signers: Iterable[TrustedSigner], public_root: bytes, subjects: Mapping[str, str]) -> tuple[_Way, ...]:
     """How to check for each of `signers`; those of one root and one rule about logs share the work."""
-    groups: dict[tuple[bytes, bool, str | None], list[TrustedSigner]] = {}
+    groups: dict[tuple[bytes | None, bool, str | None], list[TrustedSigner]] = {}
     for signer in signers:
         held = None if signer.key is None else key_id(signer.key)
-        groups.setdefault((signer.trusted_root or public_root, signer.log_required, held), []).append(signer)
-    roots = {root: TrustedRoot(root) for root in {root: None for root, _, _ in groups}}
+        # The public instance has no say in what a key signed that needs no log: it may be stamped by anybody.
+        default = public_root if held is None or signer.log_required else None
+        groups.setdefault((signer.trusted_root or default, signer.log_required, held), []).append(signer)
+    roots = {root: None if root is None else TrustedRoot(root) for root in {root: None for root, _, _ in groups}}
     return tuple(
         _Way(
             means=Means(

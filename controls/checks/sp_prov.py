@@ -35,9 +35,10 @@ def _told(attestation: Attestation, evidence: Evidence) -> Iterator[Observation]
     if stated is None:
         return
     named = f"names the builder {stated.builder}" if stated.builder else "names no builder"
+    accepted = _accepted(attestation, evidence)
     yield _observation(
         attestation,
-        f"The verified provenance {named}; {_compared(attestation, evidence)}.",
+        f"The verified provenance {named}; {_COMPARED[accepted]}.",
         stated.builder or None,
     )
     source = stated.source
@@ -49,26 +50,36 @@ def _told(attestation: Attestation, evidence: Evidence) -> Iterator[Observation]
     unpinned = sum(not item.digest for item in stated.dependencies)
     pinned = f", {unpinned:,} of them without a digest" if unpinned else ""
     yield _observation(attestation, f"{kind} and names {inputs}{pinned}.", stated.build_type or None)
-    yield _observation(attestation, _level(stated, attestation.signer))
+    yield _observation(attestation, _level(stated, attestation.signer, accepted))
 
 
-def _compared(attestation: Attestation, evidence: Evidence) -> str:
-    """What the trust policy's list of builders says, if there is one for this kind of provenance."""
+_COMPARED = {
+    None: "no list of builders was given to compare it with",
+    True: "that is one whom the trust policy accepts",
+    False: "this is not what holds the trust policy's requirement on builders",
+}
+_HIGHER = {
+    None: "no list of trusted builders was given",
+    True: "the trust policy accepts this builder, and does not say that it is hosted or keeps builds apart",
+    False: "the trust policy does not accept it as of one of its builders",
+}
+
+
+def _accepted(attestation: Attestation, evidence: Evidence) -> bool | None:
+    """Whether it is what holds the trust policy's lists of builders; None where there is none for its kind."""
     policy = evidence.verification.policy
     answers = [answer for answer in policy.requirements if answer.builders] if policy is not None else []
     asked = [answer for answer in answers if attestation.what in answer.what]
     if not asked:
-        return "no list of builders was given to compare it with"
-    if all(answer.state is PolicyState.HELD and attestation.material in answer.materials for answer in asked):
-        return "that is one whom the trust policy accepts"
-    return "this is not what holds the trust policy's requirement on builders"
+        return None
+    return all(answer.state is PolicyState.HELD and attestation.material in answer.materials for answer in asked)
 
 
-def _level(stated: Provenance, signer: Signer) -> str:
+def _level(stated: Provenance, signer: Signer, accepted: bool | None) -> str:
     """The SLSA Build level that is shown. Level 1: there is provenance, and it says who built and how. No more.
 
     For level 2 the builder must be known as hosted and sign itself, for level 3 be known to keep builds apart:
-    neither is in the statement, and only a list of trusted builders can say it.
+    neither is in the statement. A trust policy names builders that are accepted, and no level of theirs.
     """
     if not (stated.builder and stated.build_type):
         return "No SLSA Build level is shown: the provenance does not say who built the image and how."
@@ -76,7 +87,7 @@ def _level(stated: Provenance, signer: Signer) -> str:
         signed = "; it is signed by the builder that it names"
     else:
         signed = f"; it is signed by {signer_text(signer)}, not by the builder that it names"
-    return f"SLSA Build level 1 is shown{signed}; levels 2 and 3 are not claimed without a list of trusted builders."
+    return f"SLSA Build level 1 is shown{signed}; levels 2 and 3 are not claimed: {_HIGHER[accepted]}."
 
 
 def _summaries(evidence: Evidence) -> Iterator[Observation]:
@@ -108,7 +119,8 @@ CHECK = Check(
     "and inputs that they name; verified SLSA verification summaries.",
     proves="A pass proves that the named signer attested provenance about this digest; where that says who built the "
     "image and how, it is SLSA Build level 1. Builder, source and inputs are what the signer says. Levels 2 and 3 are "
-    "not claimed: that takes a list of trusted builders to compare the builder with.",
+    "never claimed: no provenance shows that its builder is hosted and keeps builds apart. Whether a trust policy "
+    "accepts the builder is told.",
     remediation="Let the build platform attest SLSA provenance for the digest, and name its identity when assessing.",
     run=run,
     references=("slsa.dev provenance v1 and v0.2", "slsa.dev Build track levels"),

@@ -12,9 +12,9 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,9 +42,11 @@ _LIFE = timedelta(days=3650)
 
 @dataclass(frozen=True, kw_only=True)
 class Cosign:
-    """The command, with nothing of the user's: keys have the empty password."""
+    """The command, with nothing of the user's but `environment`: keys have the empty password."""
 
     folder: Path
+    program: str = "cosign"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run it; the caller looks at the exit code."""
@@ -54,9 +56,10 @@ class Cosign:
             "DOCKER_CONFIG": str(self.folder),
             "TUF_ROOT": str(self.folder / "tuf"),
             "COSIGN_PASSWORD": "",
+            **self.environment,
         }
         return subprocess.run(
-            [program("cosign"), *map(str, arguments)],
+            [program(self.program), *map(str, arguments)],
             cwd=self.folder,
             env=environment,
             capture_output=True,
@@ -68,7 +71,7 @@ class Cosign:
     def do(self, *arguments: str | Path) -> str:
         """Run it; it must succeed. What it printed."""
         done = self(*arguments)
-        assert done.returncode == 0, f"cosign {' '.join(map(str, arguments))}:\n{done.stderr}"
+        assert done.returncode == 0, f"{self.program} {' '.join(map(str, arguments))}:\n{done.stderr}"
         return done.stdout
 
     def key_pair(self, name: str) -> tuple[Path, Path]:
@@ -108,6 +111,11 @@ class SigstoreStack:
     certificate_log_key: Path = field(repr=False)
     plain: Server
     referrers: Server
+
+    @property
+    def older_cosign(self) -> Cosign:
+        """Version 2, which is in use beside version 3."""
+        return replace(self.cosign, program="cosign2")
 
 
 @contextmanager

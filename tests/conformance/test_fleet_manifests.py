@@ -73,7 +73,7 @@ def test_systemd_takes_the_units(folder: Path, capsys: pytest.CaptureFixture[str
     )
     ours = [line for line in verified.stderr.splitlines() if "hullmark" in line]
     assert (verified.returncode, ours) == (0, [])
-    assert f"ExecStart={sys.executable} fleet run {folder}/FLEET.yaml\n" in service
+    assert f"ExecStart={sys.executable} fleet run --notify {folder}/FLEET.yaml\n" in service
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 2:0,20,40:00 Europe/Berlin\nRandomizedDelaySec=600\n" in timer
     assert f"ReadWritePaths={folder}\n" in service
     assert "HULLMARK_FLEET_STORE=/var/lib/hullmark/" in service

@@ -127,6 +127,28 @@ def _bad_promise(good: Specimen, other_image: str) -> Specimen | None:
     return _with_content(good, bad)
 
 
+def _bad_stamp(good: Specimen, other_image: str) -> Specimen | None:
+    """The timestamp authority's signature is another."""
+    if not good.kind.stamp:
+        return None
+    if not good.kind.version:
+        stamp = json.loads(good.annotations[STAMP_NOTE])
+        stamp["SignedRFC3161Timestamp"] = _flipped(stamp["SignedRFC3161Timestamp"])
+        return _with_note(good, STAMP_NOTE, json.dumps(stamp))
+
+    def bad(value: Any) -> None:
+        stamp = value["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]
+        stamp["signedTimestamp"] = _flipped(stamp["signedTimestamp"])
+
+    return _with_content(good, bad)
+
+
+def _bad_entry_ignored(good: Specimen, other_image: str) -> Specimen | None:
+    """What a log is said to hold is wrong, and no log is asked for."""
+    bad = _bad_promise(good, other_image) or _bad_proof(good, other_image)
+    return None if bad is None else replace(bad, ignore_log=True)
+
+
 def _other_logs_key(good: Specimen, other_image: str) -> Specimen | None:
     """The trusted root has, under the names of its logs, the keys of others."""
     if good.kind.log is Log.NONE:
@@ -151,6 +173,7 @@ _OTHER_IMAGE = "it is about another image"
 _HOLDS = "about this image, signed by"
 _NO_TIME = "no proved time of signing"
 
+IGNORED = "bad log entry, log ignored"
 ATTESTED = "attestation taken for a signature"
 CASES: Mapping[str, Case] = {
     "valid": Case(spoil=_valid, reason=_HOLDS),
@@ -163,8 +186,12 @@ CASES: Mapping[str, Case] = {
     "expired certificate, no timestamp": Case(spoil=_without_time, reason=_NO_TIME),
     "missing log entry": Case(spoil=_missing_entry, reason="no transparency log holds it"),
     "bad inclusion proof": Case(spoil=_bad_proof, reason="inclusion proof does not verify"),
+    "bad timestamp": Case(spoil=_bad_stamp, reason="its timestamp does not verify|a timestamp that is not one"),
     "bad promise": Case(spoil=_bad_promise, reason="signed entry timestamp does not verify"),
     "other log's key": Case(spoil=_other_logs_key, reason="(signed entry timestamp|inclusion proof) does not verify"),
+    IGNORED: Case(
+        spoil=_bad_entry_ignored, reason="(signed entry timestamp|inclusion proof) does not verify|no proved time"
+    ),
     ATTESTED: Case(spoil=_as_signature, reason=_HOLDS),
 }
 FRESH = "certificate still valid, no timestamp"

@@ -137,3 +137,33 @@ def test_an_assessment_is_signed_by_an_identity(
         kind = f"https://in-toto.io/attestation/{name}"
         stack.cosign.do("verify-attestation", *rooted, "--use-signed-timestamps", "--type", kind, image)
     assert verify(image, *rooted, folder=tmp_path, require=["https://cyclonedx.org/bom"]).accepts
+
+
+def test_an_assessment_is_signed_by_an_identity_once(
+    stack: SigstoreStack, trust_config: Path, server: Server, new_image: NewImage, tmp_path: Path
+) -> None:
+    """Every signature of an identity has another certificate; the same statements by the same are there already."""
+    image = new_image(server)
+    out = tmp_path / "out.json"
+    command = [
+        "attest",
+        image,
+        "--sign-key",
+        "keyless",
+        "--identity-token",
+        str(tmp_path / "token"),
+        "-o",
+        f"json={out}",
+    ]
+    command += ["--trust-config", str(trust_config), "-q", "--no-cache", "--effective-time", "2026-11-01T00:00:00Z"]
+    found = []
+    for _ in range(2):
+        (tmp_path / "token").write_text(stack.identities.email_token())
+        assert run(command) == 0
+        found.append(json.loads(out.read_bytes())["attached"])
+    assert [item["new"] for item in found[0]] == [True] * 5
+    assert [item["new"] for item in found[1]] == [False] * 5
+    assert [item["digest"] for item in found[1]] == [item["digest"] for item in found[0]]
+    (tmp_path / "token").write_text(stack.identities.workflow_token())
+    assert run(command) == 0
+    assert all(item["new"] for item in json.loads(out.read_bytes())["attached"]), "another identity signs beside"

@@ -39,7 +39,7 @@ def test_a_run_is_summed_up_on_stdout_and_its_exit_code_is_the_worst(
 ) -> None:
     code = run(["fleet", "run", str(fleet), "--jobs", "1", "--effective-time", TIME])
     out, err = capfd.readouterr()
-    assert code == ExitCode.NOT_SATISFIED if "not satisfied" in out else ExitCode.NOT_DETERMINED
+    assert code == (ExitCode.NOT_SATISFIED if "not satisfied" in out else ExitCode.NOT_DETERMINED)
     assert "fleet house, run 1, as of 2026-11-01 00:00 UTC, ended" in out
     assert "3 references to 2 images" in out
     assert "1 reference led to none:" in out
@@ -78,6 +78,18 @@ def test_the_chain_is_signed_and_the_bundle_lies_in_the_blobs_and_in_the_file(
     assert statement.digests == (f"sha256:{chain}",)
     named = out.rpartition("sha256:")[2].strip()
     assert (tmp_path / "hullmark-fleet.db.blobs" / named[:2] / f"{named}.zst").is_file()
+
+
+def test_whoever_the_fleet_names_is_told_of_what_changed(
+    fleet: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(fleet.read_text())
+    fleet.write_text(json.dumps({**document, "notify": [{"file": "changes.md", "when": "always"}]}))
+    run(["fleet", "run", str(fleet), "--jobs", "1"])
+    assert not (tmp_path / "changes.md").exists()
+    run(["fleet", "run", str(fleet), "--jobs", "1", "--notify"])
+    assert "run 2" in (tmp_path / "changes.md").read_text()
+    assert "notification: " in capfd.readouterr().out
 
 
 def test_what_happens_is_a_line_of_json_each(fleet: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,8 @@ def test_builder_source_and_inputs_are_told() -> None:
 
 def test_no_more_than_level_one_is_claimed_and_only_where_builder_and_type_are_named() -> None:
     by_itself = told(outcome(attestation(others.SLSA_V1, others.slsa_v1())))
-    assert "SLSA Build level 1 is shown; it is signed by the builder that it names; levels 2 and 3 are not" in by_itself
+    assert "SLSA Build level 1 is shown; it is signed by the builder that it names; " in by_itself
+    assert "levels 2 and 3 are not claimed: no list of trusted builders was given." in by_itself
     by_other = told(outcome(attestation(others.SLSA_V1, others.slsa_v1("https://builder.example"))))
     assert (
         "level 1 is shown; it is signed by https://ci.example/build (issuer https://issuer.example), not by" in by_other
@@ -65,19 +66,30 @@ def test_a_verified_summary_is_told_as_its_verifiers_word() -> None:
 
 
 @pytest.mark.parametrize(
-    ("builders", "state", "said"),
+    ("builders", "state", "said", "higher"),
     [
-        (("https://ci.example/*",), PolicyState.HELD, "that is one whom the trust policy accepts"),
+        (
+            ("https://ci.example/*",),
+            PolicyState.HELD,
+            "that is one whom the trust policy accepts",
+            "the trust policy accepts this builder, and does not say that it is hosted or keeps builds apart",
+        ),
         (
             ("https://other/*",),
             PolicyState.NOT_HELD,
             "this is not what holds the trust policy's requirement on builders",
+            "the trust policy does not accept it as of one of its builders",
         ),
-        ((), PolicyState.HELD, "no list of builders was given to compare it with"),
+        (
+            (),
+            PolicyState.HELD,
+            "no list of builders was given to compare it with",
+            "no list of trusted builders was given",
+        ),
     ],
 )
-def test_a_policys_list_of_builders_is_told_by_its_answer(
-    builders: tuple[str, ...], state: PolicyState, said: str
+def test_a_policys_list_of_builders_is_told_and_makes_no_level(
+    builders: tuple[str, ...], state: PolicyState, said: str, higher: str
 ) -> None:
     attested = attestation(others.SLSA_V1, others.slsa_v1())
     answer = RequirementAnswer(
@@ -95,6 +107,8 @@ def test_a_policys_list_of_builders_is_told_by_its_answer(
     found = others.with_reports(attested)
     result = CHECK.run(replace(found, verification=replace(found.verification, policy=policy)))
     assert f"names the builder https://ci.example/build; {said}." in told(result)
+    assert "SLSA Build level 1 is shown" in told(result)
+    assert f"levels 2 and 3 are not claimed: {higher}." in told(result)
 
 
 def test_the_signer_decides() -> None:

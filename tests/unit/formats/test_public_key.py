@@ -52,15 +52,15 @@ _MGF = padding.MGF1(hashes.SHA256())
     ("scheme", "algorithm", "fits"),
     [
         (padding.PKCS1v15(), hashes.SHA256(), True),
-        (padding.PSS(_MGF, padding.PSS.DIGEST_LENGTH), hashes.SHA256(), True),
-        (padding.PSS(_MGF, padding.PSS.MAX_LENGTH), hashes.SHA256(), True),
+        (padding.PSS(_MGF, padding.PSS.DIGEST_LENGTH), hashes.SHA256(), False),
+        (padding.PSS(_MGF, padding.PSS.MAX_LENGTH), hashes.SHA256(), False),
         (padding.PSS(padding.MGF1(hashes.SHA1()), padding.PSS.DIGEST_LENGTH), hashes.SHA256(), False),  # noqa: S303
         (padding.PKCS1v15(), hashes.SHA512(), False),
         (padding.PKCS1v15(), hashes.SHA1(), False),  # noqa: S303
     ],
     ids=["v1.5", "PSS", "PSS-longest-salt", "PSS-MGF1-SHA1", "v1.5-SHA512", "v1.5-SHA1"],
 )
-def test_rsa_goes_with_sha256_in_either_scheme(
+def test_rsa_goes_with_sha256_and_pkcs1_alone(
     big: rsa.RSAPrivateKey, scheme: padding.PSS | padding.PKCS1v15, algorithm: hashes.HashAlgorithm, fits: bool
 ) -> None:
     key = load_public_key(pem(big.public_key()))

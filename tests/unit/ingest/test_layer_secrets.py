@@ -111,7 +111,7 @@ def test_no_entry_of_the_cache_holds_a_secret(tmp_path: Path) -> None:
 
     place = simple_image(tmp_path / "image", [{"x": file(TOKEN)}])
     tree_of(place, cache=LayerCache(tmp_path / "cache"))
-    (entry,) = [one for one in (tmp_path / "cache").rglob("*") if one.is_file()]
+    (entry,) = [one for one in (tmp_path / "cache" / "layers").rglob("*") if one.is_file()]
     content = entry.read_bytes()
     inflated = zstandard.ZstdDecompressor().decompress(content[content.index(b"\x28\xb5\x2f\xfd") :], 2**20)
     assert b"github-token" in inflated
