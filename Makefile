@@ -92,7 +92,8 @@ image: wheel  ## assemble our own image as the OCI layout dist/image (root, on D
 .PHONY: sample
 sample: image  ## assess our own image, and write the sample report in docs/sample
 	tools/own-report dist/image dist/sample
-	cp dist/sample/report.html dist/sample/summary.md docs/sample/
+	cp dist/sample/report.html docs/sample/assets/
+	cp dist/sample/summary.md docs/sample/
 
 # runtime.txt is a part of test.txt, so one environment serves both. UPGRADE=1 takes the newest versions.
 lock_with = env -u UV_INDEX -u UV_FIND_LINKS $(uv) pip compile pyproject.toml --quiet --universal --python-version 3.11 \

@@ -30,6 +30,7 @@ _HOW = {
     "runas": "tools/interop-programs accounts",
     "cosign": "tools/interop-programs",
     "cosign2": "tools/interop-programs",
+    "kms/moto/server.py": "tools/interop-programs keys",
     "fulcio": "tools/interop-programs",
     "rekor-server-posix": "tools/interop-programs",
     "timestamp-server": "tools/interop-programs",

@@ -115,7 +115,10 @@ def test_kubernetes_takes_the_cronjob_and_its_files(
     assert spec["concurrencyPolicy"] == "Forbid"
     pod = spec["jobTemplate"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert (container["image"], container["command"]) == (IMAGE, ["hullmark", "fleet", "run", "/fleet/FLEET.yaml"])
+    assert (container["image"], container["command"]) == (
+        IMAGE,
+        ["hullmark", "fleet", "run", "--notify", "/fleet/FLEET.yaml"],
+    )
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,

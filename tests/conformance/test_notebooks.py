@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import subprocess
 import sys
@@ -20,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def read(notebook: Path) -> Any:
-    return nbformat.from_dict(json.loads(notebook.read_bytes()))  # type: ignore[no-untyped-call]
+    return nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
 
 
 def cells(notebook: Path, kind: str) -> list[Any]:
