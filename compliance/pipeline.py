@@ -80,7 +80,8 @@ class Options:
 
     `definitions` are what the image is held against, the user's own among them: without any, the shipped `frameworks`
     (None: all), and the profile of the variant. `waivers` are the user's files of accepted failures. `baseline` is the
-    reference of an image to compare with, `approved_bases` references or digests of base images.
+    reference of an image to compare with, `approved_bases` references or digests of base images. `aside` are names of
+    attached artifacts that are not looked at.
     """
 
     platform: Platform | None = None
@@ -98,6 +99,7 @@ class Options:
     limits: Limits = DEFAULT_LIMITS
     cache: LayerCache | None = None
     registry: RegistryOptions = field(default_factory=RegistryOptions)
+    aside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +306,7 @@ def gather(
     source = open_source(parse_reference(reference), limits=options.limits, registry=options.registry)
     try:
         image = source.image(options.platform)
+        image = replace(image, attached=tuple(item for item in image.attached if item.name not in options.aside))
         watcher.stage(Stage(name="reading layers", total=sum(layer.size for layer in image.layers)))
         examiner, secrets, rules = _examiner(reads)
         reading = Reading(
@@ -692,12 +695,15 @@ def _evidence_to_attest(
 ) -> tuple[Image, dict[str, bytes]]:
     """The image, and a signed evidence bundle about it, all files by path; the attestations among them first."""
     from compliance.formats.signed_json import read_object
+    from compliance.sign.image_attestations import own_evidence
     from compliance.store.bundle_manifest import ASSESSMENT, MANIFEST, REPORT_SIGNATURE, render_manifest
     from compliance.store.bundle_verifier import read_bundle_files
 
     if wanted.evidence is None:
-        assessment = assess(reference, options, watcher)
-        image = assessment.evidence.image
+        image = open_image(reference, options)
+        aside = frozenset() if signer is None else own_evidence(image, signer)
+        assessment = assess(reference, replace(options, aside=aside), watcher)
+        assessment = replace(assessment, evidence=replace(assessment.evidence, image=image))  # to find what is signed
         files = dict(evidence_files(assessment, signer))
     else:
         image = open_image(reference, options)

@@ -56,6 +56,21 @@ def sign_once(statements: Iterable[bytes], signer: Signer, image: Image, also: I
     ]
 
 
+def own_evidence(image: Image, signer: Signer) -> frozenset[str]:
+    """The names of what an earlier run attached for this signer: evidence with its good signature, and what is in it.
+
+    An image is not judged by it: else each attestation would be about the one before.
+    """
+    names: set[str] = set()
+    for artifact in image.attached:
+        bundles = [blob for blob in artifact.blobs if _is_bundle_file(artifact, blob)]
+        if any(_signed_by(signer, blob.content) for blob in bundles):
+            digests = {blob.descriptor.digest for blob in bundles}
+            names.add(artifact.name)
+            names.update(other.name for other in image.attached if _digests(other) and _digests(other) <= digests)
+    return frozenset(names)
+
+
 def attach_bundles(
     place: Place,
     image: Image,
@@ -141,6 +156,18 @@ def _bundles_of(image: Image, signer: Signer) -> Iterator[bytes]:
                     continue
                 if len(envelope.signatures) == 1:
                     yield write_keyed_bundle(envelope, signer.public)
+
+
+def _digests(artifact: AttachedArtifact) -> set[str]:
+    return {blob.descriptor.digest for blob in artifact.blobs}
+
+
+def _signed_by(signer: Signer, bundle: bytes) -> bool:
+    try:
+        content = read_bundle(bundle).content
+    except FormatError:
+        return False
+    return isinstance(content, Envelope) and signer.has_signed(bundle, content.payload)
 
 
 def _is_bundle_file(artifact: AttachedArtifact, blob: AttachedBlob) -> bool:

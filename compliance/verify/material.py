@@ -39,7 +39,7 @@ class Material:
     """A signature or attestation with what is there to check it by; nothing of it is verified.
 
     `message` is what `signatures` cover, None where only its digest is known. One good signature is enough: only
-    old layers may have several. `stamped` is what a timestamp may be over besides the signature. `statement` is
+    old layers may have several. `envelope` is that of an old layer, which timestamps are over there. `statement` is
     None for signatures without one.
     """
 

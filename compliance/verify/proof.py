@@ -131,8 +131,8 @@ def _log_evidence(
     """
     if len(set(material.timestamps)) != len(material.timestamps):
         raise RejectedError("the same timestamp twice")
-    # cosign stamps the signature; for old attestations some versions stamp the whole envelope.
-    stamped = (signature, material.envelope) if material.envelope else (signature,)
+    # A timestamp is over the signature; in an ``.att`` layer, as cosign verifies it, over the whole envelope.
+    stamped = material.envelope or signature
     times = tuple(timestamp_time(token, stamped, root) for token in material.timestamps)
     logged = Logged(
         signature=signature,

@@ -10,10 +10,10 @@ from compliance.verify.trusted_root import Authority, TrustedRoot
 TOKEN_SIZE_MAX = 64 * 2**10
 
 
-def timestamp_time(token: bytes, stamped: tuple[bytes, ...], root: TrustedRoot) -> datetime:
+def timestamp_time(token: bytes, stamped: bytes, root: TrustedRoot) -> datetime:
     """The time in `token`, proved by a timestamp authority that `root` trusted then.
 
-    It must stamp one of `stamped`. The authority's certificate comes from `root`; one inside the token must be
+    It must stamp `stamped`. The authority's certificate comes from `root`; one inside the token must be
     the same (RFC 3161, section 2.4.2).
     """
     from rfc3161_client import decode_timestamp_response
@@ -26,7 +26,7 @@ def timestamp_time(token: bytes, stamped: tuple[bytes, ...], root: TrustedRoot) 
     except ValueError:
         raise RejectedError("a timestamp that is not one of RFC 3161") from None
     for authority in root.timestamp_authorities(time):
-        if any(_stamps(token, message, authority) for message in stamped):
+        if _stamps(token, stamped, authority):
             return time
     raise RejectedError("its timestamp does not verify against the trusted root")
 

@@ -6,16 +6,19 @@ It signs with RS256: cosign takes a token on its command line only in that form.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.builders.json_server import Answer, json_server
+from tests.builders.json_server import Answer, Redirect, json_server
 
 REPOSITORY = "acme/demo"
 WORKFLOW = f"{REPOSITORY}/.github/workflows/release.yml@refs/heads/main"
@@ -132,7 +135,39 @@ def _answers(address: str, key: rsa.RSAPrivateKey) -> Answer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         }
-    return lambda path, body: documents.get(path)
+    provider = IdentityProvider(address=address, key=key)
+    asked: dict[str, Mapping[str, str]] = {}
+
+    def answer(path: str, body: bytes) -> object:
+        place, _, query = path.partition("?")
+        if place == "/authorize":
+            return _authorized(dict(parse_qsl(query)), asked)
+        if place == "/token":
+            return _exchanged(dict(parse_qsl(body.decode())), asked, provider)
+        return documents.get(path)
+
+    return answer
+
+
+def _authorized(question: Mapping[str, str], asked: dict[str, Mapping[str, str]]) -> Redirect | None:
+    """The person agrees at once (RFC 6749, section 4.1.2); only with a challenge (RFC 7636, section 4.3)."""
+    if (question.get("response_type"), question.get("code_challenge_method")) != ("code", "S256"):
+        return None
+    code = secrets.token_urlsafe()
+    asked[code] = question
+    return Redirect(address=f"{question['redirect_uri']}?{urlencode({'code': code, 'state': question['state']})}")
+
+
+def _exchanged(form: Mapping[str, str], asked: dict[str, Mapping[str, str]], provider: IdentityProvider) -> object:
+    """A token for a code, once, and for the holder of the challenge's secret alone (RFC 7636, section 4.6)."""
+    question = asked.pop(form.get("code", ""), None)
+    secret = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+    if question is None or (question["code_challenge"], question["redirect_uri"]) != (
+        _unpadded(secret),
+        form.get("redirect_uri"),
+    ):
+        return {"error": "invalid_grant"}
+    return {"access_token": provider.email_token(), "token_type": "Bearer"}
 
 
 def _integer(number: int) -> str:

@@ -6,10 +6,18 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Answer = Callable[[str, bytes], object]
-"""From a path and a body to a JSON value; None is 404."""
+"""From a path and a body to a JSON value, or a Redirect; None is 404."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redirect:
+    """Sends the client elsewhere."""
+
+    address: str
 
 
 @contextmanager
@@ -22,6 +30,12 @@ def json_server(answer: Callable[[str], Answer]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             value = respond(self.path, self.rfile.read(int(self.headers.get("Content-Length", "0"))))
+            if isinstance(value, Redirect):
+                self.send_response(302)
+                self.send_header("Location", value.address)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             content = json.dumps(value).encode()
             self.send_response(404 if value is None else 200)
             self.send_header("Content-Type", "application/json")

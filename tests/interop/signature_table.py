@@ -73,17 +73,6 @@ class Disagreement:
 
 DISAGREEMENTS: tuple[Disagreement, ...] = (
     Disagreement(
-        kinds="`.att`, (key|certificate), no log, timestamp",
-        case="valid",
-        ours=True,
-        reason=(
-            f"`.att` with a timestamp of its signature is accepted here and by cosign {OLDER}, and refused by cosign "
-            "3.1.2, which made it: its `attest` has the signature stamped, as in every bundle, and its "
-            "`verify-attestation` asks for a stamp of the whole envelope, as older versions made it. Either proves "
-            "when the signature existed."
-        ),
-    ),
-    Disagreement(
         kinds=".*certificate.*",
         case=FRESH,
         ours=False,
@@ -113,6 +102,14 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
     ),
 )
 
+
+REFUSED = tuple(f"`.att`, {signer}, no log, timestamp" for signer in ("key", "certificate"))
+"""What is not valid to anybody, though cosign 3.1.2 makes it."""
+_REFUSED = (
+    "`.att` with a timestamp of its signature, as `cosign attest` 3.1.2 makes it with `--new-bundle-format=false` and "
+    f"a timestamp authority, is refused by all: in that form {BY_COSIGN} and {OLDER} verify a timestamp of the whole "
+    "envelope, and neither verifies what 3.1.2 made. Attach a bundle."
+)
 
 KEY_REASONS: Mapping[str, str] = {
     "P-256, SHA-512": "Sigstore's algorithm registry has no such pair, and cosign takes it only when told of it",
@@ -185,7 +182,7 @@ def page(found: Mapping[str, Mapping[str, Row]], keys: Mapping[str, Row]) -> str
         lines = ["| kind | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
         lines += [f"| {kind} | " + " | ".join(map(_mark, row.values())) + " |" for kind, row in table.items()]
         parts.append(f"## {title}\n\n{_ABOUT[title]}\n\n" + "\n".join(lines) + "\n")
-    parts.append(_numbers(found))
+    parts += [_numbers(found), f"{_REFUSED}\n"]
     parts.append(_keys(keys))
     differences = "".join(f"- *{item.case}*: {item.reason}\n" for item in DISAGREEMENTS)
     parts.append(f"## Where they differ\n\n{differences}")
@@ -239,13 +236,23 @@ def alone(found: Mapping[str, Mapping[str, Row]]) -> list[str]:
     return [f"{kind}: {case}: {cell.said}" for kind, case, cell in _cells(found) if _alone(cell)]
 
 
+def is_valid(kind: str, case: str) -> bool:
+    """Whether it has to be accepted."""
+    return case == "valid" and kind not in REFUSED
+
+
+def _also(kind: str) -> str:
+    return "|its timestamp does not verify" if kind in REFUSED else ""
+
+
 def wrong_reasons(found: Mapping[str, Mapping[str, Row]]) -> list[str]:
     """Cells that hullmark answers for another reason than the case is about."""
     cases = {**CASES, **CASES_NOW}
     return [
         f"{kind}: {case}: {cell.code} {cell.reason}"
         for kind, case, cell in _cells(found)
-        if not re.search(f"^[^;]*({cases[case].reason})", cell.reason) or cell.code != (0 if case == "valid" else 12)
+        if not re.search(f"^[^;]*({cases[case].reason}{_also(kind)})", cell.reason)
+        or cell.code != (0 if is_valid(kind, case) else 12)
     ]
 
 

@@ -114,10 +114,8 @@ WAYS = {
     "person, logged bundle": Way(
         signs=new(as_person, "everything"), trust=identity(EMAIL), other=SOMEBODY_ELSE, what_holds="proof"
     ),
-    "person, stamped tags": Way(
-        signs=old(as_person, stamped=True), trust=no_log(identity(EMAIL)), other=no_log(SOMEBODY_ELSE)
-    ),
 }
+STAMPED_TAGS = Way(signs=old(as_person, stamped=True), trust=no_log(identity(EMAIL)), other=no_log(SOMEBODY_ELSE))
 
 
 def sign(stack: SigstoreStack, signs: Signs, image: str, predicate: Path) -> None:
@@ -144,6 +142,20 @@ def test_it_is_verified_for_its_signer_alone(
     other = verify(f"registry:{image}", *way.other(stack), folder=tmp_path)
     assert other.code == 12
     assert other.verdicts == [f"{TYPE} invalid", "signature invalid"]
+
+
+def test_what_cosign_stamps_under_its_tags_is_verified_as_far_as_by_cosign(
+    stack: SigstoreStack, server: Server, new_image: NewImage, predicate: Path, tmp_path: Path
+) -> None:
+    """It stamps the signature of an attestation, and verifies a timestamp of the envelope there."""
+    image = new_image(server)
+    sign(stack, STAMPED_TAGS.signs, image, predicate)
+    trust = STAMPED_TAGS.trust(stack)
+    found = verify(f"registry:{image}", *trust, folder=tmp_path)
+    assert found.verdicts == [f"{TYPE} invalid", "signature verified"]
+    stack.cosign.do("verify", *trust, "--use-signed-timestamps", image)
+    assert stack.cosign("verify-attestation", *trust, "--use-signed-timestamps", "--type", TYPE, image).returncode != 0
+    assert verify(f"registry:{image}", *STAMPED_TAGS.other(stack), folder=tmp_path).code == 12
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from compliance.formats.intoto import write_statement
+from compliance.formats.public_key import load_public_key
 from compliance.model.verification import Demand, Verdict
 from compliance.verify.verifier import verify_image
 from tests.builders.signed_image import found, reasons, sha256, with_bundles
 from tests.builders.sigstore_instance import IDENTITY, ISSUER, Mistakes, SigstoreInstance, new_key
+from tests.builders.specimen import Form, Kind, Log, Specimen, Stamp, mint
+from tests.interop.signature_cases import CASES
 
 INSTANCE = SigstoreInstance()
 MANIFEST = b'{"schemaVersion":2}'
@@ -133,3 +138,51 @@ def test_the_private_names_of_sigstore_are_those_of_the_pinned_version() -> None
 
     assert importlib.metadata.version("sigstore") == "4.5.1"
     assert all(map(callable, (verify_merkle_inclusion, verify_checkpoint, verify_sct, Keyring, SignedCheckpoint)))
+
+
+KEYED_KINDS = (
+    Kind(form=Form.STATEMENT, version="0.3", keyed=True, log=Log.V2, stamp=Stamp.SIGNATURE),
+    Kind(form=Form.STATEMENT, version="0.3", keyed=True, log=Log.V1),
+    Kind(form=Form.STATEMENT, version="0.3", keyed=True, stamp=Stamp.SIGNATURE),
+)
+
+
+def judged_by_key(specimen: Specimen, root: Mapping[str, Any] | None) -> tuple[Verdict, str, str]:
+    """With the log ignored."""
+    verification = verify_image(
+        with_bundles(MANIFEST, specimen.content),
+        Demand(key_id="key.pub"),
+        key=load_public_key(specimen.key or b""),
+        trusted_root=None if root is None else json.dumps(root).encode(),
+        ignore_tlog=True,
+        now=NOW,
+    )
+    (item,) = found(verification)
+    return item.verdict, item.reason, item.transparency
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        (KEYED_KINDS[0], "bad timestamp"),
+        (KEYED_KINDS[0], "bad log entry, log ignored"),
+        (KEYED_KINDS[1], "bad log entry, log ignored"),
+        (KEYED_KINDS[2], "bad timestamp"),
+    ],
+)
+def test_what_is_there_and_wrong_is_refused_with_a_key_and_the_log_ignored(kind: Kind, title: str) -> None:
+    good = mint(kind, MANIFEST, INSTANCE)
+    assert judged_by_key(good, good.trusted_root)[0] is Verdict.VERIFIED
+    spoilt = CASES[title].spoil(good, "")
+    assert spoilt is not None
+    verdict, reason, _ = judged_by_key(spoilt, good.trusted_root)
+    assert verdict is Verdict.INVALID
+    assert "does not verify" in reason
+    assert judged_by_key(spoilt, None)[::2] == (Verdict.VERIFIED, "not checked: no trusted root was given")
+
+
+def test_a_log_that_the_root_does_not_know_proves_nothing_and_hinders_nothing_when_it_is_ignored() -> None:
+    good = mint(KEYED_KINDS[1], MANIFEST, INSTANCE)
+    verdict, _, transparency = judged_by_key(good, SigstoreInstance().trusted_root())
+    assert verdict is Verdict.VERIFIED
+    assert transparency.startswith("not checked: the trusted root has no transparency log ")
