@@ -13,7 +13,7 @@ from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.ingest.manifest_store import Listed
 from compliance.ingest.referrers import COSIGN_SUFFIXES, referrers_tag
 from compliance.ingest.registry_client import Fetched, NotFoundError, Repository
-from compliance.ingest.registry_name import DEFAULT_TAG, parse_mirror, split_target
+from compliance.ingest.registry_name import DEFAULT_HOST, DEFAULT_TAG, parse_mirror, split_target
 from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.selection import Selection
 from compliance.ingest.transport import TransientError, Transport
@@ -21,6 +21,9 @@ from compliance.model.image import Descriptor, Image, Layer
 from compliance.model.reference import ImageReference, Platform
 
 T = TypeVar("T")
+
+_NOT_THERE = ("access-denied", "no-image", "registry-unreachable")
+"""How a registry answers to a name that was none of its own."""
 
 
 class RegistryImage:
@@ -47,7 +50,14 @@ class RegistryImage:
     def image(self, platform: Platform | None) -> Image:
         """See Source."""
         self._notices = []
-        return Selection(self, self._reference, self._limits, self._notices).image(platform)
+        try:
+            return Selection(self, self._reference, self._limits, self._notices).image(platform)
+        except ComplianceError as error:
+            if split_target(self._reference.target)[0] == DEFAULT_HOST and error.code in _NOT_THERE:
+                # A path with a typing mistake reads as such a name.
+                taken = f"no file or folder is called so here, and it was taken for {self._reference.target}"
+                error.hint = f"{taken}; {error.hint}" if error.hint else taken
+            raise
 
     def open_layer(self, layer: Layer) -> BinaryIO:
         """See Source: a stream from the socket, as long as the layer's descriptor says."""

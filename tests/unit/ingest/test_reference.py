@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from compliance.errors import ComplianceError, UsageError
-from compliance.ingest.source import parse_reference
+from compliance.ingest import transport
+from compliance.ingest.source import open_source, parse_reference
 from compliance.model.reference import Platform, Scheme
 
 DIGEST = "sha256:" + "a" * 64
@@ -59,3 +61,18 @@ def test_platform_grammar() -> None:
     assert not Platform.parse("linux/arm/v6").accepts(Platform.parse("linux/arm/v7"))
     with pytest.raises(UsageError):
         Platform.parse("linux")
+
+
+@pytest.mark.parametrize(("typed", "taken"), [("nope", "docker.io/library/nope"), ("a/nope", "docker.io/a/nope")])
+def test_name_that_may_be_a_mistyped_path_says_what_it_was_taken_for(
+    typed: str, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    monkeypatch.setattr(transport, "PAUSES", (0.0,))
+    source = open_source(parse_reference(typed))
+    with pytest.raises(ComplianceError, match=f"no file or folder is called so here, and it was taken for {taken};"):
+        source.image(None)
+    source.close()
