@@ -111,6 +111,8 @@ def say_notices(image: Image, *, verbose: bool) -> None:
     """What was resolved, and oddities that did not stop the reading, on stderr."""
     platform = f" {image.platform}" if image.platform else ""
     lines = [f"image: {image.reference}{platform} {image.digest}"]
+    if not image.manifest:
+        lines.append("notice: no image is there, only files: read as a root filesystem, without config and layers")
     shown = image.notices if verbose else image.notices[:NOTICES_SHOWN]
     lines += [f"notice: {notice}" for notice in shown]
     if len(image.notices) > len(shown):

@@ -25,6 +25,7 @@ NOT_RUN = {
         "the gate runs it by itself, in a fresh clone",
         "it downloads a second environment; the gate installs the wheel so",
     ],
+    "docs/fleet.md": ["each serves until it is stopped"],
     "docs/waivers.md": ["cosign would write into the public transparency log"],
     "docs/guides/contributors.md": [
         "it makes the environment that these tests run in",
@@ -34,8 +35,8 @@ NOT_RUN = {
 """Every block that is not run, with its reason: a new one is a decision."""
 
 
-AS_OF = {"docs/waivers.md": "1795521600"}
-"""Pages about what ends some day, and the time (2026-11-24) as of which their commands are run."""
+AS_OF = {"docs/fleet.md": "1795521600", "docs/waivers.md": "1795521600"}
+"""Pages that name days, and the time (2026-11-24) as of which their commands are run."""
 
 PREPARED = {
     "docs/fleet.md": {
@@ -47,7 +48,12 @@ PREPARED = {
 
 
 LEFT_OUT = {
-    "docs/fleet.md": {"hullmark fleet run FLEET.yaml --scheduler tcp://dask.example.com:8786": "needs a Dask cluster"}
+    "docs/fleet.md": {
+        "hullmark fleet run FLEET.yaml --scheduler tcp://dask.example.com:8786": "needs a Dask cluster",
+        "hullmark fleet verify --store postgresql://db/hullmark --blobs s3://evidence/fleet --head production=3fc9…": (
+            "needs a database and a bucket"
+        ),
+    }
 }
 """Single lines that are not run, with their reason."""
 
