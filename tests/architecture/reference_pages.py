@@ -24,6 +24,7 @@ from compliance.pipeline import tool_version
 from controls.coverage import FrameworkCoverage, Reach, coverage_of
 from controls.loader import FRAMEWORKS, load_library
 from controls.registry import CHECKS
+from tests.architecture.api_page import api_page
 from tests.architecture.error_words import ErrorWord, error_words
 from tests.architecture.man_page import man_page
 
@@ -88,6 +89,7 @@ def files() -> Mapping[Path, str]:
     tree = command_tree()
     coverage = coverage_of(load_library(), {check.id for check in CHECKS})
     found = {
+        FOLDER / "api.md": _page(api_page(WRITTEN_BY)),
         FOLDER / "cli.md": _page(_cli(tree)),
         FOLDER / "configuration.md": _page(_configuration(tree)),
         FOLDER / "errors.md": _page(_errors(error_words())),

@@ -18,9 +18,6 @@ from tests.architecture import reference_pages
 from tests.architecture.error_words import PACKAGES, error_words
 from tests.builders.program import program
 
-BY_OTHERS = {"api.md"}
-"""Pages of the folder that another generator writes."""
-
 
 @pytest.fixture(scope="module")
 def texts() -> Mapping[Path, str]:
@@ -34,7 +31,7 @@ def tree() -> Command:
 
 def test_the_files_are_what_the_generator_writes(texts: Mapping[Path, str]) -> None:
     """Written anew by ``python -m tests.architecture.reference_pages``."""
-    there = {path for path in reference_pages.FOLDER.rglob("*.md") if path.name not in BY_OTHERS}
+    there = set(reference_pages.FOLDER.rglob("*.md"))
     assert there == {path for path in texts if path.suffix == ".md"}
     assert [path.name for path, text in texts.items() if not path.is_file() or path.read_text() != text] == []
 
