@@ -30,7 +30,7 @@ from compliance.model.verification import Attestation, PolicyAnswer, Signature, 
 from reports import document as shape
 from reports.redaction import is_open, redact, redact_arguments, redact_step
 from reports.schema import Schema
-from reports.text import clean, sentence
+from reports.text import clean, cleaned, sentence
 
 SCHEMA_VERSION = "1"
 
@@ -180,7 +180,7 @@ def parse(content: bytes) -> shape.Document:
             hint="assess the image again",
         )
     schema().check(value)
-    document = cast(shape.Document, _cleaned(value))
+    document = cast(shape.Document, cleaned(value))
     _check_times(document)
     _check_references(document)
     return document
@@ -582,16 +582,6 @@ def _arguments(arguments: tuple[str, ...]) -> list[str]:
 
 def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
-
-
-def _cleaned(value: object) -> object:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(key): _cleaned(item) for key, item in value.items()}
-    return value
 
 
 def _check_times(document: shape.Document) -> None:

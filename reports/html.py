@@ -7,33 +7,24 @@ scripts all of it can be read; only the filters and the switch of colours are mi
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
-from importlib import resources
-
 from reports.branding import NO_BRANDING, Branding
 from reports.document import Document
+from reports.html_guard import assets, content_policy
 from reports.html_view import view
 from reports.language import say, speaking
 from reports.page_templates import HTML_PAGE, HTML_STYLE, rendered, style
-
-_POLICY = (
-    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
 
 
 def render(document: Document, *, branding: Branding = NO_BRANDING) -> bytes:
     """The page as UTF-8, the same bytes for the same document and branding."""
     from markupsafe import Markup
 
-    css, script = style(branding.templates, HTML_STYLE), _script()
+    css, script = style(branding.templates, HTML_STYLE), assets("scheme.js", "reveal.js", "page.js")
     with speaking(branding.language):
         values = {
             "_": say,
             "language": branding.language.tag,
-            "policy": _POLICY.format(script=_source(script), style=_source(css)),
+            "policy": content_policy(style=css, script=script),
             "style": Markup(css),  # noqa: S704 - the package's own, or one that its organisation answers for
             "script": Markup(script),  # noqa: S704 - the package's own
             "branding": branding,
@@ -41,13 +32,3 @@ def render(document: Document, *, branding: Branding = NO_BRANDING) -> bytes:
         }
         page = rendered(branding.templates, HTML_PAGE, values)
     return page.encode()
-
-
-@cache
-def _script() -> str:
-    return (resources.files("reports") / "templates" / "html" / "page.js").read_text(encoding="utf-8")
-
-
-def _source(text: str) -> str:
-    """The text of a style or script element as a policy's source (CSP3, hash-source)."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

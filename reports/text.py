@@ -69,3 +69,14 @@ def anchor(identifier: str) -> str:
 def control_anchor(control: Control) -> str:
     """The HTML id of the place where a report speaks of `control`."""
     return f"control-{anchor(control['framework'])}-{anchor(control['id'])}"
+
+
+def cleaned(value: object) -> object:
+    """Every string without control and bidirectional characters, wherever it came from."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): cleaned(item) for key, item in value.items()}
+    return value

@@ -22,7 +22,7 @@ from compliance.fleet.standing import Place, Standing, standing_of
 from compliance.model.fleet import AssessmentRecord, FleetStore, ItemState, Run
 from reports import fleet_document as shape
 from reports.redaction import redact, redact_step
-from reports.text import clean, sentence, shortened
+from reports.text import cleaned, sentence, shortened
 
 _TEXT_MAX = 2_000
 _OLDEST = 25
@@ -94,7 +94,7 @@ def fleet_report(
         "trend": [_trend(past) for past in history.past],
         "period": period,
     }
-    return cast(shape.FleetDocument, _cleaned(document))
+    return cast(shape.FleetDocument, cleaned(document))
 
 
 def fleet_changes(store: FleetStore, fleet: str, before: str | None, after: str) -> shape.FleetChanges:
@@ -110,7 +110,7 @@ def fleet_changes(store: FleetStore, fleet: str, before: str | None, after: str)
         first = earlier[-1]
     else:
         first = chosen_run(runs, before)
-    return cast(shape.FleetChanges, _cleaned(_changes(compare_runs(store, first, last), first, last)))
+    return cast(shape.FleetChanges, cleaned(_changes(compare_runs(store, first, last), first, last)))
 
 
 def _due(schedule: Schedule, window: Window, runs: Iterable[Run]) -> tuple[datetime, ...]:
@@ -474,14 +474,3 @@ def _reference(reference: str) -> str:
 
 def _text(text: str) -> str:
     return shortened(redact(sentence(text)), _TEXT_MAX)
-
-
-def _cleaned(value: object) -> object:
-    """Every string without control and bidirectional characters, wherever it came from."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(key): _cleaned(item) for key, item in value.items()}
-    return value

@@ -1,26 +1,4 @@
-"use strict";
 (() => {
-  const root = document.documentElement;
-
-  // Colours: as the system has them until somebody chooses. Where nothing can be kept, the choice lasts for the page.
-  const SCHEMES = ["system", "light", "dark"];
-  const KEY = "hullmark-scheme";
-  const button = document.getElementById("scheme");
-  const kept = () => { try { return localStorage.getItem(KEY); } catch { return null; } };
-  const keep = (scheme) => { try { localStorage.setItem(KEY, scheme); } catch { /* not kept */ } };
-  let scheme = SCHEMES.includes(kept()) ? kept() : "system";
-  const paint = () => {
-    if (scheme === "system") delete root.dataset.scheme; else root.dataset.scheme = scheme;
-    button.textContent = `Colours: ${scheme}`;
-  };
-  button.addEventListener("click", () => {
-    scheme = SCHEMES[(SCHEMES.indexOf(scheme) + 1) % SCHEMES.length];
-    keep(scheme);
-    paint();
-  });
-  button.hidden = false;
-  paint();
-
   // Findings: what matches every filter is shown.
   const filters = document.getElementById("filters");
   const found = document.getElementById("found");
@@ -70,23 +48,5 @@
   filters.hidden = false;
   apply();
 
-  // A link leads to what it names, also where that is folded or filtered away, and the keyboard goes on from there.
-  const reveal = () => {
-    let id;
-    try { id = decodeURIComponent(location.hash.slice(1)); } catch { return; }
-    const target = id && document.getElementById(id);
-    if (!target) return;
-    if (target.closest("[hidden]")) reset();
-    for (let place = target; place; place = place.parentElement) if (place.tagName === "DETAILS") place.open = true;
-    target.scrollIntoView();
-    const focus = (target.matches("details, section") && target.querySelector("summary, h1, h2")) || target;
-    if (!focus.matches("summary, a, button, input, select, [tabindex]")) focus.tabIndex = -1;
-    focus.focus({ preventScroll: true });
-  };
-  addEventListener("hashchange", reveal);
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='#']");
-    if (link && link.hash === location.hash) reveal();
-  });
-  reveal();
+  revealing(reset);
 })();
