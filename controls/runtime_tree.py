@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compliance.model.advice import RUNTIME_UID
-from compliance.model.filesystem import FileEntry, FileKind, FileTree
+from compliance.model.filesystem import FileAttributes, FileEntry, FileKind, FileTree
 from controls.load_closure import REQUEST
 
 
@@ -48,7 +48,8 @@ class RuntimeTree:
             path = copy.target + entry.path[len(copy.source) :]
             mode = _opened(entry) if opened else entry.mode
             # negative, so that no inode of the target's is among them
-            mine = entry._replace(path=path, uid=owner, gid=owner, mode=mode, inode=-entry.inode - 1, capability=b"")
+            attributes = replace(entry.attributes, uid=owner, gid=owner, mode=mode, capability=b"")
+            mine = replace(entry, path=path, inode=-entry.inode - 1, attributes=attributes)
             self.entries[path] = self.ours[path] = mine
         above = posixpath.dirname(copy.target)
         while above and above not in self.entries:
@@ -84,7 +85,8 @@ class RuntimeTree:
 
 def folder_entry(path: str) -> FileEntry:
     """A directory as COPY makes those above its target: root's, mode 0755."""
-    return FileEntry(path=path, kind=FileKind.DIRECTORY, mode=0o755, uid=0, gid=0, size=0, layer=0, inode=-1)
+    attributes = FileAttributes(mode=0o755, uid=0, gid=0, layer=0)
+    return FileEntry(path=path, kind=FileKind.DIRECTORY, size=0, inode=-1, attributes=attributes)
 
 
 def inside(path: str, folder: str) -> bool:

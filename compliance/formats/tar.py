@@ -25,13 +25,17 @@ SKIP_AT_ONCE = 2**20
 SPARSE_PIECES_MAX = 2**16
 """Data segments of one sparse file; more is an attack on the map, not a file."""
 
-_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12s")
+_HEADER = struct.Struct("100s8s8s8s12s12x8sc100s6s82x155s12x")
+"""name, mode, uid, gid, size, checksum, type, link name, magic, prefix (POSIX ustar); the rest is not looked at."""
 _ZEROS = bytes(BLOCK)
 _BLANK_CHECKSUM_SUM = 8 * 0x20
 
 REGULAR, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
 _REGULAR_TYPES = frozenset((b"0", b"\0", b"7", b"S"))
-_SPARSE_KEYS = frozenset(("GNU.sparse.major", "GNU.sparse.size", "GNU.sparse.map"))
+_SPARSE_KEYS = frozenset((b"GNU.sparse.major", b"GNU.sparse.size", b"GNU.sparse.map"))
+_SPARSE_PAIR = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+_SCHILY, _SCHILY_XATTR, _LIBARCHIVE_XATTR = b"SCHILY", b"SCHILY.xattr.", b"LIBARCHIVE.xattr."
+_NEWLINE = 0x0A
 _NO_XATTRS: Mapping[str, bytes] = {}
 _NO_NUMBER = "a tar header with a field that is no number"
 
@@ -64,6 +68,11 @@ class Stream(Protocol):
         """The next bytes."""
         ...
 
+    def read1(self, size: int, /) -> bytes | memoryview:
+        """Some of the next bytes, at least one and at most `size`, none at the end; they may lie in a buffer that
+        is theirs only until the stream is used again."""
+        ...
+
     def peek(self, size: int, /) -> bytes:
         """The next bytes, which stay where they are; `size` is small."""
         ...
@@ -91,26 +100,28 @@ class TarReader:
         self._sparse: _Sparse | None = None
         self._segments: list[tuple[int, int]] = []
         self._at = 0
-        self._globals: dict[str, bytes] = {}
-        self._pax: dict[str, bytes] = {}
+        self._globals: dict[bytes, bytes] = {}
+        self._pax: dict[bytes, bytes] = {}
         self._long_name: bytes | None = None
         self._long_link: bytes | None = None
 
     def __iter__(self) -> Iterator[TarEntry]:
         """Every member in archive order; extended headers are folded into the member they describe."""
+        take = self._take
         while True:
-            self._skip()
-            header = self._take(BLOCK)
+            if self._stored or self._padding:
+                self._skip()
+            header = take(BLOCK)
             if not header or header == _ZEROS:
                 self.marked = bool(header)
                 return  # one zero block ends it for every reader in use; a missing end marker is common too
             if len(header) < BLOCK:
                 raise _corrupt("the tar ends inside a header")
             fields = _HEADER.unpack(header)
-            checksum, kind = fields[6], fields[7]
+            size, checksum, kind = fields[4:7]
             if _sum(header) - sum(checksum) + _BLANK_CHECKSUM_SUM != _number(checksum):
                 raise _corrupt("a tar header has a wrong checksum")
-            self._expect(_number(fields[4]))
+            self._expect(_number(size))
             if kind in b"xgLK":
                 self._extend(kind)
                 continue
@@ -127,7 +138,7 @@ class TarReader:
         """Read an extended header: pax for the next member or for all, GNU long name or long link."""
         if self._stored > EXTENDED_HEADER_MAX:
             raise _corrupt(f"an extended tar header of {self._stored} bytes; the limit is {EXTENDED_HEADER_MAX}")
-        body = b"".join(self._data(self._stored, EXTENDED_HEADER_MAX))
+        body = self._plain(self._stored)
         if kind == b"x":
             self._pax = _pax_records(body)
         elif kind == b"g":
@@ -139,7 +150,7 @@ class TarReader:
 
     def _member(self, header: bytes, fields: tuple[bytes, ...]) -> TarEntry:
         """The member that `header` begins, with what extended headers said of it."""
-        name, mode, uid, gid, _, _, _, kind, link, magic, _, _, _, _, _, prefix, _ = fields
+        name, mode, uid, gid, _, _, kind, link, magic, prefix = fields
         name = name.partition(b"\0")[0]
         if magic == b"ustar\0" and prefix[0]:
             name = prefix.partition(b"\0")[0] + b"/" + name
@@ -149,15 +160,15 @@ class TarReader:
         xattrs = _NO_XATTRS
         self._sparse = None
         if self._pax or self._globals:
-            pax = {**self._globals, **self._pax}
-            name, link = pax.get("path", name), pax.get("linkpath", link)
-            owner = _decimal(pax["uid"]) if "uid" in pax else owner
-            group = _decimal(pax["gid"]) if "gid" in pax else group
-            if "size" in pax:
-                self._expect(_decimal(pax["size"]))
+            pax = {**self._globals, **self._pax} if self._globals else self._pax
+            name, link = pax.get(b"path", name), pax.get(b"linkpath", link)
+            owner = _decimal(pax[b"uid"]) if b"uid" in pax else owner
+            group = _decimal(pax[b"gid"]) if b"gid" in pax else group
+            if b"size" in pax:
+                self._expect(_decimal(pax[b"size"]))
             xattrs = _xattrs(pax)
             if not _SPARSE_KEYS.isdisjoint(pax):
-                name = pax.get("GNU.sparse.name", name)
+                name = pax.get(b"GNU.sparse.name", name)
                 self._sparse = self._pax_sparse(pax)
         if kind == b"S":
             self._sparse = self._old_sparse(header)
@@ -184,19 +195,34 @@ class TarReader:
         """The next `size` bytes of the current member's content, fewer only at its end; holes come as zeros."""
         sparse = self._sparse
         if sparse is None:
-            size = min(size, self._stored)
-            if not size:
-                return b""
-            data = self._take(size)
-            if len(data) < size:
-                raise _corrupt("the tar ends inside a file")
-            self._stored -= size
-            return data
+            return self._plain(min(size, self._stored))
         parts: list[bytes] = []
         while size and (part := self._sparse_part(sparse, size)):
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
+
+    def _plain(self, size: int) -> bytes:
+        """The next `size` bytes as they are stored, of no more than are left."""
+        if not size:
+            return b""
+        data = self._take(size)
+        if len(data) < size:
+            raise _corrupt("the tar ends inside a file")
+        self._stored -= size
+        return data
+
+    def read1(self, size: int) -> bytes | memoryview:
+        """Some of what is left of the current member's content, none at its end (see Stream.read1)."""
+        if self._sparse is not None:
+            return self.read(size)
+        if not self._stored:
+            return b""
+        data = self._stream.read1(min(size, self._stored))
+        if not data:
+            raise _corrupt("the tar ends inside a file")
+        self._stored -= len(data)
+        return data
 
     def peek(self, size: int) -> bytes | None:
         """The first bytes of the current member, which stay where they are; None where that can't be done (holes)."""
@@ -235,14 +261,14 @@ class TarReader:
             left -= passed
         self._stored = self._padding = 0
 
-    def _pax_sparse(self, pax: Mapping[str, bytes]) -> _Sparse:
+    def _pax_sparse(self, pax: Mapping[bytes, bytes]) -> _Sparse:
         """GNU tar manual, "Sparse Formats": 0.1 keeps the map in the header, 1.0 before the data."""
-        if pax.get("GNU.sparse.major") == b"1":
-            size = _decimal(pax.get("GNU.sparse.realsize", b""))
+        if pax.get(b"GNU.sparse.major") == b"1":
+            size = _decimal(pax.get(b"GNU.sparse.realsize", b""))
             numbers = self._sparse_map_lines()
         else:
-            size = _decimal(pax.get("GNU.sparse.size", b""))
-            numbers = [_decimal(text) for text in pax.get("GNU.sparse.map", b"").split(b",") if text]
+            size = _decimal(pax.get(b"GNU.sparse.size", b""))
+            numbers = [_decimal(text) for text in pax.get(b"GNU.sparse.map", b"").split(b",") if text]
         return _sparse(size, numbers, self._stored)
 
     def _sparse_map_lines(self) -> list[int]:
@@ -336,9 +362,9 @@ def _decimal(text: bytes) -> int:
     return int(text)
 
 
-def _pax_records(body: bytes) -> dict[str, bytes]:
+def _pax_records(body: bytes) -> dict[bytes, bytes]:
     """``LENGTH KEY=VALUE\\n`` records (POSIX pax, "pax Extended Header"); GNU sparse 0.0 pairs become a map."""
-    records: dict[str, bytes] = {}
+    records: dict[bytes, bytes] = {}
     sparse: list[bytes] = []
     at = 0
     while at < len(body):
@@ -349,30 +375,37 @@ def _pax_records(body: bytes) -> dict[str, bytes]:
             raise _corrupt("a pax header that is not LENGTH KEY=VALUE")
         end = at + int(body[at:blank])
         key, equals, value = body[blank + 1 : end - 1].partition(b"=")
-        if not equals or end > len(body) or end <= blank or body[end - 1 : end] != b"\n":
+        if not equals or end > len(body) or end <= blank or body[end - 1] != _NEWLINE:
             raise _corrupt("a pax header that is not LENGTH KEY=VALUE")
-        if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
+        if key in _SPARSE_PAIR:
             sparse.append(value)
+        elif value or key.startswith(_SCHILY):
+            records[key] = value
         else:
-            records[key.decode("utf-8", "replace")] = value
+            records.pop(key, None)  # an empty value takes back what was said before
         at = end
-    if sparse:
-        records["GNU.sparse.map"] = b",".join(sparse)
-    return {key: value for key, value in records.items() if value or key.startswith("SCHILY")}
+    if pairs := b",".join(sparse):
+        records[b"GNU.sparse.map"] = pairs
+    return records
 
 
-def _xattrs(pax: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def _xattrs(pax: Mapping[bytes, bytes]) -> Mapping[str, bytes]:
     """Extended attributes: SCHILY's are binary, libarchive's base64."""
     found: dict[str, bytes] = {}
     for key, value in pax.items():
-        if key.startswith("SCHILY.xattr."):
-            found[key[13:]] = value
-        elif key.startswith("LIBARCHIVE.xattr."):
+        if key.startswith(_SCHILY_XATTR):
+            found[_text(key[len(_SCHILY_XATTR) :])] = value
+        elif key.startswith(_LIBARCHIVE_XATTR):
+            name = _text(key[len(_LIBARCHIVE_XATTR) :])
             try:
-                found.setdefault(key[17:], base64.b64decode(value + b"=" * (-len(value) % 4)))
+                found.setdefault(name, base64.b64decode(value + b"=" * (-len(value) % 4)))
             except binascii.Error:
-                found.setdefault(key[17:], value)
+                found.setdefault(name, value)
     return found or _NO_XATTRS
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
 
 
 def _corrupt(message: str) -> FormatError:

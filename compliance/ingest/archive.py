@@ -17,6 +17,7 @@ from compliance.formats import oci
 from compliance.formats.tar import HARD_LINK, REGULAR, SYMLINK, TarReader
 from compliance.ingest.blobs import missing, read_small
 from compliance.ingest.compression import Inflater
+from compliance.ingest.file_part import FilePart
 from compliance.ingest.inflate import PLAIN, sniff
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits, exceeded
 from compliance.ingest.oci_layout import OciLayout
@@ -42,7 +43,7 @@ class _InPlace:
 
     def __init__(self, stream: BinaryIO, end: int) -> None:
         self._stream, self._end = stream, end
-        self.read = stream.read
+        self.read = self.read1 = stream.read
 
     def peek(self, size: int) -> bytes:
         at = self._stream.tell()
@@ -90,7 +91,7 @@ class TarBlobs:
             if member is None:
                 raise missing(name, self._where)
             if member.link is None:
-                return _Window(self._stream, member.offset, member.size)
+                return FilePart(self._stream, member.offset, member.size)
             wanted = member.link
         raise exceeded("link_hops", f"more than {self._limits.link_hops} links", f"{self._where}/{name}")
 
@@ -108,32 +109,6 @@ class TarBlobs:
     def close(self) -> None:
         """See Blobs."""
         self._stream.close()
-
-
-class _Window(io.BufferedIOBase, BinaryIO):
-    """A part of a seekable file as a file of its own."""
-
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        self._stream, self._start, self._size, self._at = stream, start, max(size, 0), 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = self._size - self._at
-        size = -1 if size is None else size
-        self._stream.seek(self._start + self._at)
-        data = self._stream.read(left if size < 0 else min(size, left))
-        self._at += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(base + offset, 0)
-        return self._at
 
 
 class DockerArchive:

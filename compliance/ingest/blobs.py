@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from compliance.errors import IntegrityError, SourceError
+from compliance.ingest.file_part import FilePart
 from compliance.ingest.limits import exceeded
 from compliance.model.reference import is_digest
 
@@ -87,10 +88,12 @@ class DirectoryBlobs:
             handle = os.open(self._root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             raise missing(name, str(self._root), error.strerror) from None
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             os.close(handle)
             raise missing(name, str(self._root), "not a regular file")
-        return io.FileIO(handle, closefd=True)  # unbuffered: reads are large
+        stream = io.FileIO(handle, closefd=True)  # unbuffered: reads are large
+        return FilePart(stream, 0, status.st_size, owns=True)
 
     def names(self) -> frozenset[str]:
         """See Blobs."""

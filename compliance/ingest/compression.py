@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import BinaryIO
 
 from compliance.errors import ComplianceError, IntegrityError
+from compliance.ingest.file_part import on_disk
 from compliance.ingest.inflate import INPUT, SHA256, Inflation, sniff
 from compliance.ingest.inflate_process import InflateProcess, RemoteInflation
 from compliance.ingest.limits import DEFAULT_LIMITS
@@ -15,6 +15,8 @@ from compliance.ingest.read_ahead import ReadAhead
 
 _AHEAD = 32
 """Pieces that are inflated ahead of the reader."""
+_ROOM_MAX = 2**25
+"""Bytes that are believed to come before they have: a tar header may claim any size."""
 
 
 class Inflater:
@@ -41,25 +43,25 @@ class Inflater:
         self._stream = stream
         self._where = where
         self._progress = progress
-        self._stored_hash = hashlib.new(algorithms[0])
-        self.stored_size = 0
-        self._head: bytes | None = self._read_stored()
+        self._told = 0
+        self._head: bytes | None = stream.read(INPUT)
         self.compression = sniff(self._head)
         self._inflation: Inflation | RemoteInflation
-        self._ahead: ReadAhead[bytes] | None = None
-        self._remote: Generator[memoryview, None, None] | None = None
-        self._pieces: Iterator[bytes | memoryview]
+        self._pieces: ReadAhead[bytes] | Generator[memoryview, None, None]
         if process is None:
             self._inflation = Inflation(
-                self._pull, limit=limit, limit_name=limit_name, ratio=ratio, algorithm=algorithms[1]
+                self._pull, limit=limit, limit_name=limit_name, ratio=ratio, algorithms=algorithms
             )
-            self._pieces = self._ahead = ReadAhead(self._inflation.pieces(), _AHEAD)
+            self._pieces = ReadAhead(self._inflation.pieces(), _AHEAD)
         else:
-            remote = process.inflate(
-                self._pull, limit=limit, limit_name=limit_name, ratio=ratio, algorithm=algorithms[1]
+            self._inflation = process.inflate(
+                on_disk(stream) or self._pull,
+                limit=limit,
+                limit_name=limit_name,
+                ratio=ratio,
+                algorithms=algorithms,
             )
-            self._inflation = remote
-            self._pieces = self._remote = remote.pieces()
+            self._pieces = self._inflation.pieces()
         self._buffer: bytes | memoryview = b""
         self._at = 0
 
@@ -70,8 +72,12 @@ class Inflater:
             data = bytes(self._buffer[self._at : end])
             self._at = end
             return data
-        # BytesIO hands its buffer out without copying it: a large file is in memory once, not twice.
+        # BytesIO hands its buffer out without copying it: a large file is in memory once, not twice. Room for all of
+        # it is made at once: growing piece by piece is mapping memory anew, which costs more than what is copied.
         out = io.BytesIO()
+        out.seek(min(size, _ROOM_MAX) - 1)
+        out.write(b"\0")
+        out.seek(0)
         out.write(memoryview(self._buffer)[self._at :])
         missing = size - out.tell()
         while missing and (piece := self._next()):
@@ -79,7 +85,17 @@ class Inflater:
                 self._buffer, self._at = piece, missing
             out.write(memoryview(piece)[:missing])
             missing = size - out.tell()
+        out.truncate()
         return out.getvalue()
+
+    def read1(self, size: int) -> bytes | memoryview:
+        """Some of the next inflated bytes, at most `size`, none at the end. They are not copied: they lie where they
+        are only until the next call."""
+        if self._at == len(self._buffer):
+            self._buffer, self._at = self._next(), 0
+        start = self._at
+        self._at = min(start + size, len(self._buffer))
+        return memoryview(self._buffer)[start : self._at]
 
     def peek(self, size: int) -> bytes:
         """The next `size` bytes (fewer only at the end), which stay where they are."""
@@ -105,7 +121,7 @@ class Inflater:
         while self._next():
             pass
         for what, wanted, found in (
-            ("layer", digest, self.stored_digest),
+            ("layer", digest, self._inflation.stored_digest),
             ("layer content (diffID)", diff_id, self._inflation.digest),
         ):
             if wanted is not None and wanted != found:
@@ -119,10 +135,7 @@ class Inflater:
     def close(self) -> None:
         """End what inflates ahead."""
         self._buffer = b""
-        if self._ahead is not None:
-            self._ahead.close()
-        if self._remote is not None:
-            self._remote.close()
+        self._pieces.close()
         if isinstance(self._inflation, RemoteInflation):
             self._inflation.close()
 
@@ -137,28 +150,29 @@ class Inflater:
         return self._inflation.size
 
     @property
+    def stored_size(self) -> int:
+        """Stored bytes; known when `finish` has returned."""
+        return self._inflation.stored
+
+    @property
     def stored_digest(self) -> str:
-        """Digest of the stored bytes read so far."""
-        return f"{self._stored_hash.name}:{self._stored_hash.hexdigest()}"
+        """Digest of the stored bytes; known when `finish` has returned."""
+        return self._inflation.stored_digest
 
     def _next(self) -> bytes | memoryview:
         """The next piece, when the one before has been used up; errors say which layer they are about."""
         self._buffer, self._at = b"", 0  # a piece of the process lives only until the next
         try:
-            return next(self._pieces, b"")
+            piece = next(self._pieces, b"")
         except ComplianceError as error:
             if error.where is None:
                 raise type(error)(error.message, code=error.code, where=self._where, hint=error.hint) from None
             raise
+        if self._progress is not None and (read := self._inflation.stored - self._told):
+            self._told += read
+            self._progress(read)
+        return piece
 
     def _pull(self) -> bytes:
         data, self._head = self._head, None
-        return self._read_stored() if data is None else data
-
-    def _read_stored(self) -> bytes:
-        data = self._stream.read(INPUT)
-        self._stored_hash.update(data)
-        self.stored_size += len(data)
-        if self._progress is not None and data:
-            self._progress(len(data))
-        return data
+        return self._stream.read(INPUT) if data is None else data

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from compliance.errors import SourceError
-from compliance.ingest.layers import NOT_READ, Found, Kept, LayerContents, LayerReader
+from compliance.ingest.layers import Found, Kept, LayerContents, LayerReader
 from compliance.ingest.lookout import settled
-from compliance.model.filesystem import FileKind, FileTree, Unread
+from compliance.model.filesystem import NOT_READ, FileKind, FileTree, Unread
 from compliance.model.image import Image, Layer
 from compliance.model.reference import ImageReference, Platform
 

@@ -1,26 +1,45 @@
-"""Stored bytes to inflated bytes: gzip, zstd or plain, bounded, digested on the way.
+"""Stored bytes to inflated bytes: gzip, zstd or plain, bounded, both sides digested on the way.
 
-Light to import: a process of its own may run it (see inflate_process).
+Light to import: a process of its own runs it (see inflate_worker).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from compliance.errors import FormatError
-from compliance.ingest.limits import RATIO_FREE_BYTES, exceeded
 
 INPUT = 2**18
 """Stored bytes taken at once."""
 OUTPUT = 2**18
 """Inflated bytes handed on at once, at most: they stay in a core's own cache until they are digested."""
+RATIO_FREE_BYTES = 64 * 2**20
+"""Inflated bytes up to which nobody minds the ratio: any machine inflates them in a tenth of a second."""
 
 GZIP, ZSTD, PLAIN = "gzip", "zstd", "plain"
 SHA256 = "sha256"
 
 Pull = Callable[[], bytes]
 """The next stored bytes, at most INPUT; none at the end."""
+
+
+class Hash(Protocol):
+    """Takes bytes in order; the digest covers all of them once `hexdigest` is asked for."""
+
+    @property
+    def name(self) -> str:
+        """Of the algorithm, as hashlib calls it."""
+        ...
+
+    def update(self, data: bytes, /) -> None:
+        """The next bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Of all bytes so far."""
+        ...
 
 
 def sniff(head: bytes) -> str:
@@ -35,15 +54,24 @@ def sniff(head: bytes) -> str:
 class Inflation:
     """One stream being inflated. What it tells of itself holds once `pieces` has come to its end."""
 
-    def __init__(self, pull: Pull, *, limit: int, limit_name: str, ratio: int, algorithm: str = SHA256) -> None:
+    def __init__(
+        self,
+        pull: Pull,
+        *,
+        limit: int,
+        limit_name: str,
+        ratio: int,
+        algorithms: tuple[str, str] = (SHA256, SHA256),
+        new_hash: Callable[[str], Hash] = hashlib.new,
+    ) -> None:
         """`limit` (of Limits, called `limit_name`) bounds the inflated bytes, `ratio` those for one stored byte;
-        `algorithm` is that of the digest over them."""
+        `algorithms` are those of the digests over the stored and over the inflated bytes."""
         self._source = pull
         self._limit = limit
         self._limit_name = limit_name
         self._ratio = ratio
-        self._hash = hashlib.new(algorithm)
-        self._stored = 0
+        self._stored_hash, self._hash = map(new_hash, algorithms)
+        self.stored = 0
         self.size = 0
         self.trailing = False  # bytes after the compressed stream's end
 
@@ -61,22 +89,33 @@ class Inflation:
             self.trailing = True
 
     @property
+    def stored_digest(self) -> str:
+        """Digest of the stored bytes so far, ``ALGORITHM:HEX``."""
+        return f"{self._stored_hash.name}:{self._stored_hash.hexdigest()}"
+
+    @property
     def digest(self) -> str:
         """Digest of the inflated bytes so far, ``ALGORITHM:HEX``."""
         return f"{self._hash.name}:{self._hash.hexdigest()}"
 
     def _pull(self) -> bytes:
         data = self._source()
-        self._stored += len(data)
+        self.stored += len(data)
+        self._stored_hash.update(data)
         return data
 
     def _count(self, size: int) -> None:
         self.size += size
         if self.size > self._limit:
-            raise exceeded(self._limit_name, f"inflates to more than {self._limit} bytes")
-        if self.size > max(RATIO_FREE_BYTES, self._ratio * self._stored):
-            message = f"{self.size} bytes inflate from {self._stored}"
-            raise exceeded("inflation_ratio", f"{message}, more than {self._ratio} for one")
+            self._exceeded(self._limit_name, f"inflates to more than {self._limit} bytes")
+        if self.size > max(RATIO_FREE_BYTES, self._ratio * self.stored):
+            message = f"{self.size} bytes inflate from {self.stored}, more than {self._ratio} for one"
+            self._exceeded("inflation_ratio", message)
+
+    def _exceeded(self, limit: str, message: str) -> None:
+        from compliance.ingest.limits import exceeded
+
+        raise exceeded(limit, message)
 
     def _copy(self, head: bytes) -> Iterator[bytes]:
         while head:

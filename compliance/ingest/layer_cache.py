@@ -18,17 +18,19 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import starmap
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
 from compliance.errors import UsageError
-from compliance.ingest.layers import LayerContents, Reads
+from compliance.ingest.layers import LayerContents, Reads, first_inode
+from compliance.model.filesystem import FileAttributes, FileEntry, FileKind, FileReading
 from compliance.model.image import Layer
 from compliance.model.request import ContentRequest
 
-FORMAT = b"hullmark layer 1\n"
+FORMAT = b"hullmark layer 2\n"
 DEFAULT_SIZE_MAX = 2 * 2**30
 """Bytes of the whole cache; the entries that were not used for the longest time go first."""
 SWEEP_SECONDS = 10.0
@@ -78,10 +80,9 @@ class LayerCache:
             place.unlink(missing_ok=True)
             return None
         try:
-            value = _Values(io.BytesIO(_inflated(body))).load()
+            return _joined(*_unpickled(_inflated(body)))
         except Exception:  # noqa: BLE001 - whatever is wrong with an entry, the layer is read again
             return None
-        return value if isinstance(value, LayerContents) else None
 
     def store(self, key: str, contents: LayerContents) -> None:
         """Keep `contents`; an entry appears whole or not at all."""
@@ -237,11 +238,64 @@ def read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 
 def _pickled(contents: LayerContents) -> bytes:
     out = io.BytesIO()
-    pickler = pickle.Pickler(out, protocol=5)
-    pickler.dispatch_table = copyreg.dispatch_table.copy()
-    pickler.dispatch_table[MappingProxyType] = lambda mapping: (read_only, (dict(mapping),))
-    pickler.dump(contents)
+    for part in _parts(contents):
+        pickler = pickle.Pickler(out, protocol=5)
+        pickler.dispatch_table = copyreg.dispatch_table.copy()
+        pickler.dispatch_table[MappingProxyType] = lambda mapping: (read_only, (dict(mapping),))
+        pickler.dump(part)
     return out.getvalue()
+
+
+def _unpickled(content: bytes) -> list[Any]:
+    stream = io.BytesIO(content)
+    parts = []
+    while stream.tell() < len(content):
+        parts.append(_Values(stream).load())
+    return parts
+
+
+def _parts(contents: LayerContents) -> Iterator[object]:
+    """A layer in parts, the entries by what they hold: quicker to read than one by one, and a tenth of the memory.
+
+    They are made one after another, as they may be large: what distinct readings told, and which of them is an
+    entry's; paths, which hold no NUL, last. Inode numbers follow from the order.
+    """
+    entries = contents.entries
+    readings = {id(entry.reading): entry.reading for entry in entries}
+    numbers = {key: number for number, key in enumerate(readings)}
+    yield replace(contents, entries=())
+    yield bytes(entry.kind for entry in entries)
+    yield tuple(entry.size for entry in entries)
+    yield tuple(entry.attributes for entry in entries)
+    yield tuple(zip(*readings.values(), strict=True))
+    yield tuple(numbers[id(entry.reading)] for entry in entries)
+    yield "\0".join(entry.path for entry in entries)
+
+
+def _joined(
+    contents: object,
+    kinds: bytes,
+    sizes: tuple[int, ...],
+    attributes: tuple[FileAttributes, ...],
+    told: tuple[tuple[Any, ...], ...],
+    reading: tuple[int, ...],
+    paths: str,
+) -> LayerContents:
+    """The layer again. Raises TypeError when it is none, ValueError when its parts are not of one length."""
+    if not isinstance(contents, LayerContents):
+        raise TypeError(contents)
+    first = first_inode(contents.layer.index)
+    readings = tuple(map(FileReading._make, zip(*told, strict=True)))
+    entries = zip(
+        paths.split("\0") if kinds else (),
+        map(tuple(FileKind).__getitem__, kinds),
+        sizes,
+        range(first, first + len(kinds)),
+        attributes,
+        map(readings.__getitem__, reading),
+        strict=True,
+    )
+    return replace(contents, entries=tuple(starmap(FileEntry, entries)))
 
 
 class _Values(pickle.Unpickler):

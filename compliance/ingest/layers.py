@@ -8,23 +8,35 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import partial
-from typing import BinaryIO, NamedTuple, Protocol
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from compliance.errors import FormatError
 from compliance.formats import tar
-from compliance.formats.examine import Examines
 from compliance.formats.globs import PathTable
-from compliance.formats.secrets import Scan, SecretSearch
 from compliance.ingest.compression import Inflater
 from compliance.ingest.inflate import PLAIN
 from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
 from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
-from compliance.model.filesystem import FileEntry, FileFacts, FileKind, FileSecrets, Unkept, Unread
+from compliance.model.filesystem import (
+    NOT_READ,
+    FileAttributes,
+    FileEntry,
+    FileFacts,
+    FileKind,
+    FileReading,
+    FileSecrets,
+    Unkept,
+    Unread,
+)
 from compliance.model.image import Layer
 from compliance.model.reference import algorithm_of
 from compliance.model.request import ContentRequest
+
+if TYPE_CHECKING:
+    from compliance.formats.examine import Examines
+    from compliance.formats.secrets import Scan, SecretSearch
 
 SCRIPTS = "scripts"
 """Name of the implied request that keeps every small file starting with ``#!``."""
@@ -46,7 +58,14 @@ PROGRAM_HEADS = (b"\x7fELF", b"#!")
 _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
 """Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
 _SHA256 = ("sha256",)
+_DPKG, _APK = ("etc/apt/", "etc/dpkg/", "var/lib/dpkg/"), ("etc/apk/", "lib/apk/", "usr/lib/apk/")
+"""Where files tell which package database a layer has; those below etc come early in an archive."""
+_AS_DPKG, _AS_APK = ("sha256", "md5"), ("sha256", "sha1")
 _EVERY = ("sha256", "md5", "sha1")
+_HASHES = {
+    name: partial(function, usedforsecurity=False)
+    for name, function in (("sha256", hashlib.sha256), ("md5", hashlib.md5), ("sha1", hashlib.sha1))
+}
 _HEAD = 4
 """Bytes that tell whether a file is a program."""
 _INODES = 32
@@ -54,18 +73,6 @@ _INODES = 32
 _PIECE = 2**20
 _HELD_MAX = 2**24
 """Bytes of a data file that may wait in memory to be digested; a larger one is digested as it streams by."""
-
-
-class FileReading(NamedTuple):
-    """What the one reading of a regular file told: hex digests, and facts of a program."""
-
-    sha256: str = ""
-    md5: str = ""
-    sha1: str = ""
-    facts: FileFacts | None = None
-
-
-NOT_READ = FileReading()
 
 
 EMPTY_FILE = FileReading(
@@ -115,6 +122,8 @@ class Found:
     later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
     secrets: list[FileSecrets] = field(default_factory=list)
     secrets_sought: bool = False
+    dpkg: bool = False
+    apk: bool = False
 
     def add(
         self,
@@ -142,16 +151,17 @@ class Found:
         if isinstance(read, Future):
             self.later.append((index, read))
             read = NOT_READ
-        inode = (layer << _INODES) + index + 1
-        sha256, md5, sha1, facts = read
-        self.entries.append(
-            FileEntry(path, kind, mode, uid, gid, size, layer, inode, link, sha256, facts, capability, acl, md5, sha1)
-        )
+        if link:
+            read = FileReading(link=link)
+        attributes = _attributes(mode, uid, gid, layer, acl)
+        if capability:
+            attributes = replace(attributes, capability=capability)
+        self.entries.append(FileEntry(path, kind, size, first_inode(layer) + index, attributes, read))
 
     def contents(self, layer: Layer) -> LayerContents:
         """All of it, when what was to be told later has been told."""
         for index, later in self.later:
-            self.entries[index] = self.entries[index]._replace(**later.result()._asdict())
+            self.entries[index] = replace(self.entries[index], reading=later.result())
         return LayerContents(
             layer=layer,
             entries=tuple(self.entries),
@@ -177,14 +187,25 @@ class Found:
         return True
 
 
+def first_inode(layer: int) -> int:
+    """The inode number of the first entry of a layer; those after it count on."""
+    return (layer << _INODES) + 1
+
+
+@lru_cache(maxsize=2**12)
+def _attributes(mode: int, uid: int, gid: int, layer: int, acl: bool) -> FileAttributes:
+    """One object for all entries that have the same, as images have millions."""
+    return FileAttributes(mode, uid, gid, layer, acl=acl)
+
+
 class Digests:
     """The digests of one file while it is read."""
 
     def __init__(self, algorithms: tuple[str, ...]) -> None:
         """`algorithms` are among sha256, md5 and sha1."""
-        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+        self._hashes = {name: _HASHES[name]() for name in algorithms}
 
-    def update(self, content: bytes) -> None:
+    def update(self, content: bytes | memoryview) -> None:
         """More of the file."""
         for one in self._hashes.values():
             one.update(content)
@@ -197,7 +218,8 @@ class Digests:
 class Reads(Enum):
     """How much of every file is wanted beyond what requests ask for."""
 
-    EVIDENCE = "evidence"  # every file digested, programs examined: what checks need
+    EVIDENCE = "evidence"  # every file digested as package databases do, programs examined: what checks need
+    FILES = "files"  # every file digested by every algorithm: what a list of them states
     INVENTORY = "inventory"  # sha256 of every file, and only those looked into that may state packages
 
 
@@ -206,6 +228,10 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """The next `size` bytes, fewer only at the end."""
+        ...
+
+    def read1(self, size: int, /) -> bytes | memoryview:
+        """Some of the next bytes, at most `size`, none at the end; they are there until the next call."""
         ...
 
     def peek(self, size: int, /) -> bytes | None:
@@ -322,7 +348,7 @@ class LayerReader:
                 if member.type == tar.REGULAR:
                     reason = "unsafe path, or one beyond the limits path_bytes and path_parts"
                     found.unread.append(Unread(path=member.name[:200], reason=reason, layer=layer.index))
-            elif not (whiteouts and found.hides(path)):
+            elif not (whiteouts and WHITEOUT in path and found.hides(path)):
                 self._entry(path, member, reader, layer.index, found)
         return found.contents(layer)
 
@@ -380,7 +406,7 @@ class LayerReader:
             return NOT_READ if self._reads is Reads.INVENTORY else EMPTY_FILE, ()
         whole = size <= max((request.max_size for request in asking), default=-1)
         examinable = size <= self._limits.examined_bytes
-        algorithms = self._algorithms(path)
+        algorithms = self._algorithms(path, found)
         examined = whole and examinable
         if not whole:
             found.unkept.extend(_too_large(path, size, request, layer) for request in asking)
@@ -392,8 +418,8 @@ class LayerReader:
                 bound = self._limits.examined_bytes
                 reason = f"program of {size} bytes: above {bound} (examined_bytes) it is not examined"
                 found.unread.append(Unread(path=path, reason=reason, layer=layer))
-            if not examined and size > _HELD_MAX:
-                return self._digested(Digests(algorithms), stream, path, layer, found), ()
+            if not examined and (self._secrets is None or size > _HELD_MAX):
+                return self._digested(algorithms, stream, path, layer, found), ()
         content = stream.read(size)
         reading = self._lookout.look(content, partial(self._look, algorithms, examined, path, layer, found))
         return reading, self._keep(path, content, asking, layer, found.unkept)
@@ -407,22 +433,43 @@ class LayerReader:
             _note(found, path, layer, self._secrets.search(content, path))
         if algorithms == _SHA256:
             return FileReading(hashlib.sha256(content).hexdigest(), facts=facts)
-        digests = Digests(algorithms)
-        digests.update(content)
-        return digests.reading(facts)
+        return FileReading(**{name: _HASHES[name](content).hexdigest() for name in algorithms}, facts=facts)
 
-    def _algorithms(self, path: str) -> tuple[str, ...]:
-        """sha256; for evidence md5 (dpkg) and sha1 (apk) too where such a database may record the file."""
-        plain = self._reads is Reads.INVENTORY or path.startswith(_UNPACKAGED)
-        return _SHA256 if plain else _EVERY
+    def _algorithms(self, path: str, found: Found) -> tuple[str, ...]:
+        """sha256; for evidence also what a package database may record of the file, as the layer shows which it has.
 
-    def _digested(self, digests: Digests, stream: Readable, path: str, layer: int, found: Found) -> FileReading:
+        A layer that shows none, or both, has its files digested as for both. The layer alone decides, so that it
+        is read alike over every other; a record that meets no digest of its kind stays undecided (DR-PKGVERIFY).
+        """
+        if self._reads is Reads.INVENTORY:
+            return _SHA256
+        if self._reads is Reads.FILES:
+            return _EVERY
+        if path.startswith(_UNPACKAGED):
+            return _SHA256
+        if path.startswith(_DPKG):
+            found.dpkg = True
+        elif path.startswith(_APK):
+            found.apk = True
+        if found.dpkg is found.apk:
+            return _EVERY
+        return _AS_DPKG if found.dpkg else _AS_APK
+
+    def _digested(
+        self, algorithms: tuple[str, ...], stream: Readable, path: str, layer: int, found: Found
+    ) -> FileReading:
         """Digest a file that is not held as a whole, and look for secrets as it streams by."""
         secrets = None if self._secrets is None else self._secrets.reader(path)
-        while piece := stream.read(_PIECE):
+        if secrets is None and algorithms == _SHA256:  # most files of an inventory: digested where they lie
+            digest = hashlib.sha256(stream.read1(_PIECE))
+            while piece := stream.read1(_PIECE):
+                digest.update(piece)
+            return FileReading(digest.hexdigest())
+        digests = Digests(algorithms)
+        while piece := stream.read1(_PIECE):
             digests.update(piece)
             if secrets is not None:
-                secrets.feed(piece)
+                secrets.feed(bytes(piece))
         if secrets is not None:
             _note(found, path, layer, secrets.scan())
         return digests.reading(None)

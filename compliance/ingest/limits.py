@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 
 from compliance.errors import LimitError, UsageError
 from compliance.formats.oci import DESCRIPTORS_MAX, JSON_SIZE_MAX
 from compliance.model.filesystem import LINK_HOPS_MAX
-
-RATIO_FREE_BYTES = 64 * 2**20
-"""Inflated bytes up to which nobody minds the ratio: any machine inflates them in a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +23,7 @@ class Limits:
     `layer_bytes`. Eight layers of that size pass."""
 
     inflation_ratio: int = 1040
-    """Inflated bytes for one stored byte, above RATIO_FREE_BYTES. Deflate can't pass 1032 (zlib's technical notes,
+    """Inflated bytes for one stored byte, above RATIO_FREE_BYTES (inflate.py). Deflate can't pass 1032 (zlib's notes,
     "Maximum Compression Factor"), so gzip is never refused; zstd packs 30,000 zeros into one byte, and without this
     a megabyte could hold `layer_bytes`."""
 
@@ -84,6 +80,8 @@ class Limits:
         checked: dict[str, int] = {}
         for name, value in settings.items():
             if name not in names:
+                from difflib import get_close_matches
+
                 close = get_close_matches(name, names, n=1)
                 raise UsageError(
                     f"no limit is called {name!r}",

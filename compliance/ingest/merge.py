@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, starmap
+from operator import attrgetter, lt
 from types import MappingProxyType
 
 from compliance.ingest.layers import Kept, LayerContents
-from compliance.model.filesystem import Captured, FileEntry, FileKind, FileSecrets, FileTree, Residue, Unkept, Unread
+from compliance.model.filesystem import (
+    Captured,
+    FileAttributes,
+    FileEntry,
+    FileKind,
+    FileSecrets,
+    FileTree,
+    Residue,
+    Unkept,
+    Unread,
+)
 
 
 class TreeBuilder:
@@ -19,7 +31,7 @@ class TreeBuilder:
 
     def __init__(self) -> None:
         """An empty root."""
-        self._entries: dict[str, FileEntry] = {"": FileEntry("", FileKind.DIRECTORY, 0o755, 0, 0, 0, 0, 0)}
+        self._entries: dict[str, FileEntry] = {"": _directory("", 0, 0)}
         self._children: dict[str, dict[str, None]] | None = None
         self._kept: dict[int, dict[str, object]] = {}
         self._asked: dict[str, tuple[str, ...]] = {}
@@ -41,8 +53,12 @@ class TreeBuilder:
                 self._remove(child, index)
         for path in contents.whiteouts:
             self._remove(path, index)
+        kept = contents.kept
         for number, entry in enumerate(contents.entries):
-            self._add(entry, index, links.get(number), contents.kept.get(number, ()), lower)
+            if number in links or number in kept or entry.path in self._entries:
+                self._add(entry, index, links.get(number), kept.get(number, ()), lower)
+            else:
+                self._put(entry, index)
         self._unread.extend(contents.unread)
         self._unkept.extend(contents.unkept)
         if contents.secrets is None:
@@ -55,8 +71,10 @@ class TreeBuilder:
         """The merged tree. Unread places of files that an upper layer hides are no gaps in it."""
         self._children = None
         entries = self._entries
-        if not all(one < other for one, other in pairwise(entries)):
-            entries = {path: entries[path] for path in sorted(entries)}
+        if not all(starmap(lt, pairwise(entries))):
+            in_order = sorted(entries.values(), key=attrgetter("path"))
+            entries.clear()  # never two tables at a time
+            entries.update((entry.path, entry) for entry in in_order)
         unread = tuple(item for item in self._unread if self._matters(item))
         unkept = [item for item in self._unkept if self._matters(item)]
         captured: dict[str, list[Captured]] = {}
@@ -105,19 +123,21 @@ class TreeBuilder:
                 return
         if old is not None and not (old.kind is FileKind.DIRECTORY and entry.kind is FileKind.DIRECTORY):
             self._remove(path, layer)
-        self._parents(path, layer)
         if target is not None:
-            entry = target._replace(path=path)
+            entry = replace(target, path=path)
         elif kept:
             self._kept[entry.inode] = dict(kept)
         if kept:
             self._asked[path] = tuple(name for name, _ in kept)
         else:
             self._asked.pop(path, None)
-        self._put(entry)
+        self._put(entry, layer)
 
-    def _put(self, entry: FileEntry) -> None:
+    def _put(self, entry: FileEntry, layer: int) -> None:
         path = entry.path
+        above = self._entries.get(_parent(path))
+        if above is None or above.kind is not FileKind.DIRECTORY:
+            self._parents(path, layer)
         self._entries[path] = entry
         if self._children is not None:
             if path:
@@ -136,7 +156,7 @@ class TreeBuilder:
             self.notices.append(f"/{parent}: a link or file of a lower layer became a directory")
             self._remove(parent, layer)
         self._implied -= 1
-        self._put(FileEntry(parent, FileKind.DIRECTORY, 0o755, 0, 0, 0, layer, self._implied))
+        self._put(_directory(parent, layer, self._implied), layer)
 
     def _below(self) -> dict[str, dict[str, None]]:
         """What is directly below each directory; made only when a directory is taken away, and kept from then on."""
@@ -167,6 +187,11 @@ class TreeBuilder:
                 self._residue[key] = Residue(
                     path=here, layer=entry.layer, hidden_by=layer, size=entry.size, sha256=entry.sha256
                 )
+
+
+def _directory(path: str, layer: int, inode: int) -> FileEntry:
+    """One that no entry told of: root's, mode 0755, as every runtime makes them."""
+    return FileEntry(path, FileKind.DIRECTORY, 0, inode, FileAttributes(mode=0o755, uid=0, gid=0, layer=layer))
 
 
 def _parent(path: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO
 
 from compliance.errors import IntegrityError
-from compliance.formats.examine import Examines
-from compliance.formats.secrets import SecretSearch
 from compliance.ingest.directory import RootFilesystem, digest_of
+from compliance.ingest.file_part import on_disk
 from compliance.ingest.layer_cache import LayerCache, LayerKeys
 from compliance.ingest.layers import LayerContents, LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
@@ -20,6 +21,10 @@ from compliance.model.filesystem import FileTree
 from compliance.model.image import Image, Layer
 from compliance.model.reference import algorithm_of
 from compliance.model.request import ContentRequest
+
+if TYPE_CHECKING:
+    from compliance.formats.examine import Examines
+    from compliance.formats.secrets import SecretSearch
 
 Progress = Callable[[int], None]
 """Hears how many stored bytes were read since the last call."""
@@ -55,20 +60,26 @@ def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, Fi
     reader = LayerReader(
         reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads, reading.secrets
     )
-    with closing(reader):
+    with closing(reader), closing(Comparisons(reading.progress)) as comparisons:
         if isinstance(source, RootFilesystem):
             builder.apply(source.contents(reader))
         else:
             keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
             for layer in image.layers:
-                builder.apply(_contents(source, layer, reader, reading, keys))
-    tree = builder.finish()
+                builder.apply(_contents(source, layer, reader, reading, keys, comparisons))
+        tree = builder.finish()
+        comparisons.finish()
     digest = image.digest or digest_of(tree)
     return replace(image, digest=digest, notices=(*image.notices, *builder.notices)), tree
 
 
 def _contents(
-    source: Source, layer: Layer, reader: LayerReader, reading: Reading, keys: LayerKeys | None
+    source: Source,
+    layer: Layer,
+    reader: LayerReader,
+    reading: Reading,
+    keys: LayerKeys | None,
+    comparisons: Comparisons,
 ) -> LayerContents:
     cache = reading.cache
     if cache is None or keys is None:
@@ -80,7 +91,7 @@ def _contents(
             known = cache.load(key)
             if known is None:
                 return _read_and_kept(source, layer, reader, cache, key)
-    if known.layer == layer and _still_stored(source, layer, reading.progress):
+    if known.layer == layer and (source.remote or comparisons.hold(source.open_layer(layer), layer)):
         reader.count(known)
         return known
     return _read_and_kept(source, layer, reader, cache, key)
@@ -97,25 +108,51 @@ def _read(source: Source, layer: Layer, reader: LayerReader) -> LayerContents:
         return reader.read(layer, stream)
 
 
-def _still_stored(source: Source, layer: Layer, progress: Progress | None) -> bool:
-    """Compare the digest of a cached layer's stored bytes, where they are at hand: a swapped one is refused.
+class Comparisons:
+    """Compares the stored bytes of layers that come from the cache with their digests: a swapped one is refused.
 
-    False where that can't be said without inflating: docker save names a compressed layer by its diffID only.
+    In a thread of its own while trees are merged, so what `hold` said is only believed when `finish` has returned.
     """
-    if source.remote:
+
+    def __init__(self, progress: Progress | None) -> None:
+        """The thread starts with the first layer."""
+        self._progress = progress
+        self._thread = ThreadPoolExecutor(1)
+        self._later: list[Future[bool]] = []
+
+    def hold(self, stored: BinaryIO, layer: Layer) -> bool:
+        """Whether `stored`, which is closed then, is the layer, as far as digests tell.
+
+        False where that can't be said without inflating: docker save names a compressed layer by its diffID only.
+        """
+        comparison = self._thread.submit(self._compare, stored, layer)
+        if layer.digest == layer.diff_id or on_disk(stored) is None:
+            return comparison.result()
+        self._later.append(comparison)
         return True
-    stored = hashlib.new(algorithm_of(layer.digest))
-    with source.open_layer(layer) as stream:
-        while piece := stream.read(_PIECE):
-            stored.update(piece)
-            if progress is not None:
-                progress(len(piece))
-    found = f"{stored.name}:{stored.hexdigest()}"
-    if found != layer.digest and layer.digest != layer.diff_id:
-        raise IntegrityError(
-            f"the layer does not hash to its digest: {found} instead of {layer.digest}",
-            code="digest-mismatch",
-            where=f"layer {layer.index + 1}, {layer.digest}",
-            hint="the image was changed or damaged after it was built; get it again from its source",
-        )
-    return found == layer.digest
+
+    def finish(self) -> None:
+        """Wait for all. Raises IntegrityError (``digest-mismatch``)."""
+        for comparison in self._later:
+            comparison.result()
+
+    def close(self) -> None:
+        """End the thread; what has not begun is dropped."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _compare(self, stored: BinaryIO, layer: Layer) -> bool:
+        hashed = hashlib.new(algorithm_of(layer.digest))
+        with stored:
+            while piece := stored.read(_PIECE):
+                hashed.update(piece)
+                if self._progress is not None:
+                    self._progress(len(piece))
+        found = f"{hashed.name}:{hashed.hexdigest()}"
+        if found != layer.digest and layer.digest != layer.diff_id:
+            raise IntegrityError(
+                f"the layer does not hash to its digest: {found} instead of {layer.digest}",
+                code="digest-mismatch",
+                where=f"layer {layer.index + 1}, {layer.digest}",
+                hint="the image was changed or damaged after it was built; get it again from its source",
+            )
+        return found == layer.digest

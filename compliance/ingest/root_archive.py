@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from compliance.errors import FormatError, SourceError
 from compliance.formats.tar import TarReader
 from compliance.ingest.compression import Inflater
 from compliance.ingest.directory import ROOTFS_TYPE, RootFilesystem
+from compliance.ingest.file_part import FilePart
 from compliance.ingest.layers import LayerContents, LayerReader
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
 from compliance.model.image import Layer
@@ -34,9 +36,9 @@ class RootArchive(RootFilesystem):
         """The whole archive as if it were one layer. Raises FormatError, LimitError, SourceError."""
         try:
             with self.root.open("rb") as stream:
-                size = self.root.stat().st_size
+                size = os.fstat(stream.fileno()).st_size
                 layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=size)
-                return reader.read_root(layer, stream, str(self._reference))
+                return reader.read_root(layer, FilePart(stream, 0, size), str(self._reference))
         except OSError as error:
             raise SourceError(
                 f"can't read the archive: {error.strerror or error}", code="not-found", where=str(self.root)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 LINK_HOPS_MAX = 40
 """Symbolic links followed in one look-up, as the Linux kernel does (path_resolution(7))."""
@@ -111,30 +111,108 @@ class FileFacts:
     zip_app: bool = False
 
 
-class FileEntry(NamedTuple):
-    """One name in the merged tree. A tuple, as an image has up to a million of them.
+@dataclass(frozen=True, slots=True)
+class FileAttributes:
+    """What a file system keeps of an entry beside its content: the same for nearly all, so that they share one.
 
-    `layer` is the index of the layer that wrote it; `inode` is shared by hard links; `sha256` (hex) is that
-    of a regular file's content, "" for others; `md5` and `sha1` too where a package database may record them
-    (see ingest.layers), else ""; `capability` the raw security.capability xattr; `acl` true
-    when a POSIX ACL xattr may grant more than the mode says.
+    `layer` is the index of the layer that wrote it; `capability` the raw security.capability xattr; `acl` true when a
+    POSIX ACL xattr may grant more than the mode says.
     """
 
-    path: str
-    kind: FileKind
     mode: int  # permission bits with setuid, setgid, sticky: & 0o7777
     uid: int
     gid: int
-    size: int
     layer: int
-    inode: int
-    link: str = ""
-    sha256: str = ""
-    facts: FileFacts | None = None
     capability: bytes = b""
     acl: bool = False
+
+
+class FileReading(NamedTuple):
+    """What an entry's content told when it was read: of a regular file digests (hex) and facts, of a link its target.
+
+    `md5` and `sha1` are there where a package database may record them (see ingest.layers), else "". Entries that tell
+    nothing share one.
+    """
+
+    sha256: str = ""
     md5: str = ""
     sha1: str = ""
+    facts: FileFacts | None = None
+    link: str = ""
+
+
+NOT_READ = FileReading()
+
+
+@dataclass(slots=True, unsafe_hash=True)
+class FileEntry:
+    """One name in the merged tree. `inode` is shared by hard links, which are alike in everything but their path.
+
+    Small and quickly made, as images have up to millions: 80 bytes beside path and inode. That is why it is not frozen,
+    which would make making one four times as long; nothing may change one all the same.
+    """
+
+    path: Final[str]
+    kind: Final[FileKind]
+    size: Final[int]
+    inode: Final[int]
+    attributes: Final[FileAttributes]
+    reading: Final[FileReading] = NOT_READ
+
+    @property
+    def mode(self) -> int:
+        """Permission bits with setuid, setgid and sticky: at most 0o7777."""
+        return self.attributes.mode
+
+    @property
+    def uid(self) -> int:
+        """The owner."""
+        return self.attributes.uid
+
+    @property
+    def gid(self) -> int:
+        """The owning group."""
+        return self.attributes.gid
+
+    @property
+    def layer(self) -> int:
+        """The index of the layer that wrote it."""
+        return self.attributes.layer
+
+    @property
+    def capability(self) -> bytes:
+        """The raw security.capability xattr, empty for nearly all."""
+        return self.attributes.capability
+
+    @property
+    def acl(self) -> bool:
+        """Whether a POSIX ACL xattr may grant more than the mode says."""
+        return self.attributes.acl
+
+    @property
+    def link(self) -> str:
+        """The target of a symbolic link, "" for others."""
+        return self.reading.link
+
+    @property
+    def sha256(self) -> str:
+        """Of a regular file's content, in hex; "" for others and for what could not be read."""
+        return self.reading.sha256
+
+    @property
+    def md5(self) -> str:
+        """As sha256, where a package database may record it."""
+        return self.reading.md5
+
+    @property
+    def sha1(self) -> str:
+        """As sha256, where a package database may record it."""
+        return self.reading.sha1
+
+    @property
+    def facts(self) -> FileFacts | None:
+        """What a program's bytes told."""
+        return self.reading.facts
 
     @property
     def executable(self) -> bool:
@@ -362,6 +440,8 @@ class FileTree:
 
 def display_path(path: str) -> str:
     """`path` as printable text with a leading slash: undecodable bytes and control characters as ``\\xNN``."""
+    if path.isprintable():
+        return "/" + path
     out = []
     for char in path:
         code = ord(char)

@@ -1,4 +1,4 @@
-"""How the cost of ``hullmark sbom`` grows with the entries of an image: CPU, wall time, peak memory of the process.
+"""How the cost of ``hullmark sbom`` grows with the entries of an image: CPU, wall time, peak memory of all processes.
 
 Run as ``python -m tests.benchmarks.entries [ENTRIES[-empty] ...]``. The images are made first, in a temporary
 folder: files of 100 bytes, a thousand a folder, and 3 million empty files, which compress to some 30 MB.
@@ -12,20 +12,21 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from compliance.formats import oci
+from tests.benchmarks import measure
+from tests.benchmarks.measure import Command
 from tests.builders.layout import Layout
 
 DEFAULT = ("10k", "100k", "1M", "3M-empty")
 FOLDER = 1000
 """Files a folder."""
+COMMAND = (sys.executable, "-m", "compliance.cli.main", "sbom", "--quiet", "--no-cache")
 _UNITS = {"": 1, "k": 1_000, "M": 1_000_000}
 
 
@@ -45,15 +46,6 @@ class Size:
         return cls(entries=int(match[1]) * _UNITS[match[2]], content=0 if match[3] else 100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """What one process took."""
-
-    cpu: float
-    wall: float
-    peak_mb: float
-
-
 def main() -> None:
     """Build, measure, print a table."""
     row = "{:>11} {:>9} {:>9} {:>8} {:>8} {:>8} {:>12}\n"
@@ -62,32 +54,21 @@ def main() -> None:
         size = Size.parse(name)
         with tempfile.TemporaryDirectory() as folder:
             layout, stored, inflated = build(Path(folder), size)
-            cost = measure(layout)
+            command = Command(argv=(*COMMAND, f"oci-dir:{layout}"), environment=os.environ)
+            run = measure.run(command, Path(folder, "sbom"), Path.cwd())
+            peak = measure.peak_of_tree(command, Path(folder, "sbom"), Path.cwd())
         sys.stdout.write(
             row.format(
                 name,
                 f"{stored / 1e6:.1f}",
                 f"{inflated / 1e6:.0f}",
-                f"{cost.cpu:.2f}",
-                f"{cost.wall:.2f}",
-                f"{cost.peak_mb:.0f}",
-                f"{cost.cpu / size.entries * 1e6:.1f}",
+                f"{run.cpu:.2f}",
+                f"{run.wall:.2f}",
+                f"{peak * measure.MIB / 1e6:.0f}",
+                f"{run.cpu / size.entries * 1e6:.1f}",
             )
         )
         sys.stdout.flush()
-
-
-def measure(layout: Path) -> Cost:
-    """One run of the command on its own. Raises CalledProcessError when it fails."""
-    command = [sys.executable, "-m", "compliance.cli.main", "sbom", f"oci-dir:{layout}", "--quiet", "--no-cache", "-o"]
-    start = time.perf_counter()
-    with subprocess.Popen([*command, f"cyclonedx-json={os.devnull}"]) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    wall = time.perf_counter() - start
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return Cost(cpu=usage.ru_utime + usage.ru_stime, wall=wall, peak_mb=usage.ru_maxrss * 1024 / 1e6)
 
 
 def build(folder: Path, size: Size) -> tuple[Path, int, int]:

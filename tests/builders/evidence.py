@@ -12,7 +12,17 @@ from pathlib import Path
 from compliance.formats.examine import Examiner
 from compliance.formats.globs import PathMatcher
 from compliance.model.evidence import Evidence, Profile, ProfileSource, Variant
-from compliance.model.filesystem import Captured, FileEntry, FileKind, FileTree, Residue, Unread
+from compliance.model.filesystem import (
+    Captured,
+    FileAttributes,
+    FileEntry,
+    FileFacts,
+    FileKind,
+    FileReading,
+    FileTree,
+    Residue,
+    Unread,
+)
 from compliance.model.image import Image, ImageConfig, Layer
 from compliance.model.inventory import Inventory, Package
 from compliance.model.reference import ImageReference, Platform, Scheme
@@ -98,19 +108,23 @@ def tree(
         entry = FileEntry(
             path=path,
             kind=node.kind,
-            mode=node.mode,
-            uid=node.uid,
-            gid=node.gid,
             size=len(node.content),
-            layer=node.layer,
             inode=inode,
-            link=node.link,
-            sha256=hashlib.sha256(node.content).hexdigest() if regular else "",
-            facts=examiner.examine(node.content) if regular and examiner is not None else None,
-            capability=node.capability,
-            acl=node.acl,
-            md5=hashlib.md5(node.content, usedforsecurity=False).hexdigest() if regular else "",
-            sha1=hashlib.sha1(node.content, usedforsecurity=False).hexdigest() if regular else "",
+            attributes=FileAttributes(
+                mode=node.mode,
+                uid=node.uid,
+                gid=node.gid,
+                layer=node.layer,
+                capability=node.capability,
+                acl=node.acl,
+            ),
+            reading=FileReading(
+                sha256=hashlib.sha256(node.content).hexdigest() if regular else "",
+                md5=hashlib.md5(node.content, usedforsecurity=False).hexdigest() if regular else "",
+                sha1=hashlib.sha1(node.content, usedforsecurity=False).hexdigest() if regular else "",
+                facts=examiner.examine(node.content) if regular and examiner is not None else None,
+                link=node.link,
+            ),
         )
         entries[path] = entry
         if not regular:
@@ -127,6 +141,11 @@ def tree(
         unread=unread,
         residue=residue,
     )
+
+
+def telling(entry: FileEntry, facts: FileFacts) -> FileEntry:
+    """`entry` as if its content had told `facts`."""
+    return replace(entry, reading=entry.reading._replace(facts=facts))
 
 
 def tree_from_directory(

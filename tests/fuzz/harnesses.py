@@ -250,7 +250,7 @@ class MemoryStream:
 
     def __init__(self, content: bytes) -> None:
         self._stream = io.BytesIO(content)
-        self.read = self._stream.read
+        self.read = self.read1 = self._stream.read
 
     def peek(self, size: int) -> bytes:
         at = self._stream.tell()

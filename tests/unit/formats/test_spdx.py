@@ -140,7 +140,7 @@ def test_files_are_listed_with_a_verification_code_where_sha1_is_known() -> None
 
 def test_package_with_a_file_without_sha1_lists_none_and_says_so() -> None:
     files = tree({"app/a": "x", "app/b": "y"})
-    without = {path: entry._replace(sha1="") for path, entry in files.entries.items()}
+    without = {path: replace(entry, reading=entry.reading._replace(sha1="")) for path, entry in files.entries.items()}
     owned = package("a", files=("app/a", "app/b"))
     inventory = Inventory(packages=(owned,), owners=dict.fromkeys(owned.files, owned.purl))
     document = valid(inventory, tree=type(files)(without), files=True)

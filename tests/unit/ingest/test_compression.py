@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from compliance.errors import ComplianceError, FormatError, IntegrityError, LimitError
 from compliance.ingest.compression import Inflater
-from compliance.ingest.inflate import GZIP, PLAIN, ZSTD, sniff
-from compliance.ingest.limits import DEFAULT_LIMITS, RATIO_FREE_BYTES
+from compliance.ingest.inflate import GZIP, PLAIN, RATIO_FREE_BYTES, ZSTD, sniff
+from compliance.ingest.limits import DEFAULT_LIMITS
 from tests.builders.layout import COMPRESSIONS
 
 PACK = pytest.mark.parametrize("pack", list(COMPRESSIONS.values()), ids=["gzip", "zstd", "plain"])

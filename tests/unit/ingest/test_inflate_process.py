@@ -19,7 +19,10 @@ from compliance.errors import ComplianceError, FormatError, IntegrityError, Limi
 from compliance.formats.examine import PackageExaminer
 from compliance.ingest import layers
 from compliance.ingest.compression import Inflater
+from compliance.ingest.file_part import FilePart
+from compliance.ingest.inflate import OUTPUT
 from compliance.ingest.inflate_process import InflateProcess
+from compliance.ingest.inflate_worker import SLOTS
 from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 
@@ -57,14 +60,58 @@ def told(
         return head, parts, inflater.trailing, inflater.inflated_size, inflater.stored_digest, inflater.compression
 
 
+def in_file(stored: bytes, folder: Path) -> FilePart:
+    """The same bytes amid others in a file."""
+    path = folder / "stored"
+    path.write_bytes(b"before" + stored + b"after")
+    return FilePart(path.open("rb"), 6, len(stored), owns=True)
+
+
 @pytest.mark.parametrize("form", FORMS)
-def test_it_tells_what_the_thread_tells(process: InflateProcess, form: str) -> None:
-    assert told(io.BytesIO(FORMS[form]), process) == told(io.BytesIO(FORMS[form]), None)
+def test_it_tells_what_the_thread_tells(process: InflateProcess, form: str, tmp_path: Path) -> None:
+    expected = told(io.BytesIO(FORMS[form]), None)
+    assert told(io.BytesIO(FORMS[form]), process) == expected
+    with in_file(FORMS[form], tmp_path) as part:
+        assert told(part, process) == expected
+    with FilePart(io.BytesIO(FORMS[form]), 0, len(FORMS[form])) as part:
+        assert told(part, process) == expected
 
 
-def test_one_process_inflates_one_stream_after_another(process: InflateProcess) -> None:
+def test_one_process_inflates_one_stream_after_another(process: InflateProcess, tmp_path: Path) -> None:
     for form in (*FORMS, *FORMS):
-        assert told(io.BytesIO(FORMS[form]), process) == told(io.BytesIO(FORMS[form]), None)
+        expected = told(io.BytesIO(FORMS[form]), None)
+        assert told(io.BytesIO(FORMS[form]), process) == expected
+        with in_file(FORMS[form], tmp_path) as part:
+            assert told(part, process) == expected
+
+
+def test_progress_counts_every_stored_byte_once(process: InflateProcess, tmp_path: Path) -> None:
+    stored = FORMS["gzip and more"]
+    heard = []
+    for stream, by in ((io.BytesIO(stored), None), (io.BytesIO(stored), process), (in_file(stored, tmp_path), process)):
+        counts: list[int] = []
+        inflater = Inflater(stream, limit=2**40, where="layer 1", process=by, progress=counts.append)
+        with stream, closing(inflater):
+            inflater.finish(None, None)
+        heard.append(sum(counts))
+    assert heard == [len(stored)] * 3
+
+
+def test_a_file_that_was_cut_off_meanwhile_is_damaged(process: InflateProcess, tmp_path: Path) -> None:
+    with in_file(FORMS["gzip"], tmp_path) as part:
+        os.truncate(tmp_path / "stored", 2**20)
+        assert told(part, process)[0] is FormatError
+
+
+def test_a_file_that_can_not_be_read_is_one_clear_error(
+    process: InflateProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_file(FORMS["gzip"], tmp_path) as part, (tmp_path / "other").open("wb") as other:
+        monkeypatch.setattr(part, "fileno", other.fileno)
+        answer = told(part, process)
+    assert answer[0] is SourceError
+    assert "the layer can't be read: Bad file descriptor [layer 1]" in str(answer[1])
+    assert told(io.BytesIO(FORMS["zstd"]), process) == told(io.BytesIO(FORMS["zstd"]), None)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +126,11 @@ def test_one_process_inflates_one_stream_after_another(process: InflateProcess) 
     ],
 )
 def test_it_refuses_what_the_thread_refuses_in_the_same_words(
-    process: InflateProcess, stored: bytes, limit: int, ratio: int, error: type[Exception]
+    process: InflateProcess, stored: bytes, limit: int, ratio: int, error: type[Exception], tmp_path: Path
 ) -> None:
     answer = told(io.BytesIO(stored), process, limit=limit, ratio=ratio)
+    with in_file(stored, tmp_path) as part:
+        assert told(part, process, limit=limit, ratio=ratio) == answer
     assert answer[0] is error
     assert answer == told(io.BytesIO(stored), None, limit=limit, ratio=ratio)
     assert told(io.BytesIO(FORMS["zstd"]), process) == told(io.BytesIO(FORMS["zstd"]), None)
@@ -120,7 +169,10 @@ def test_a_stream_left_in_the_middle_ends_the_process(process: InflateProcess) -
 
 
 def test_a_process_that_dies_is_one_clear_error(process: InflateProcess) -> None:
-    with closing(Inflater(io.BytesIO(FORMS["gzip"]), limit=2**40, where="layer 1", process=process)) as inflater:
+    more_than_the_ring = 2 * SLOTS * OUTPUT  # so that it can't have come to its end before it dies
+    with closing(
+        Inflater(io.BytesIO(bytes(more_than_the_ring)), limit=2**40, where="layer 1", process=process)
+    ) as inflater:
         inflater.read(10)
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(SourceError, match=r"inflating process ended.*layer 1"):

@@ -16,7 +16,16 @@ import pytest
 
 from compliance.errors import IntegrityError, UsageError
 from compliance.formats.examine import Examiner
-from compliance.ingest.layer_cache import FORMAT, LayerCache, LayerKeys, _deflated, _Values, default_cache
+from compliance.ingest.layer_cache import (
+    FORMAT,
+    LayerCache,
+    LayerKeys,
+    _deflated,
+    _inflated,
+    _unpickled,
+    _Values,
+    default_cache,
+)
 from compliance.ingest.layers import Reads
 from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
@@ -126,6 +135,34 @@ def test_entry_that_somebody_else_signed_with_a_digest_makes_nothing(cache: Laye
         place.write_bytes(FORMAT + hashlib.sha256(body).digest() + body)
     assert read(f"oci-dir:{image}", cache)[1].entries == expected
     assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize("lost", range(7))
+def test_entry_whose_parts_do_not_fit_is_dropped_and_the_layer_read_again(
+    cache: LayerCache, image: Path, lost: int
+) -> None:
+    import hashlib
+
+    expected = read(f"oci-dir:{image}", cache)[1].entries
+    for place in (cache.info().folder / "layers").glob("??/*"):
+        parts = _unpickled(_inflated(place.read_bytes()[len(FORMAT) + 32 :]))
+        if lost == 0:
+            parts[0] = parts[1]  # no layer at all
+        elif lost == 6:
+            parts[6] += "\0one/more"
+        else:
+            parts[lost] = parts[lost][1:]
+        body = _deflated(b"".join(map(pickle.dumps, parts)))
+        place.write_bytes(FORMAT + hashlib.sha256(body).digest() + body)
+        assert cache.load(place.name) is None
+    assert read(f"oci-dir:{image}", cache)[1].entries == expected
+
+
+def test_layer_without_entries_is_kept_too(cache: LayerCache, tmp_path: Path) -> None:
+    image = simple_image(tmp_path / "image", (BASE, {}))
+    trees = [read(f"oci-dir:{image}", cache)[1].entries for _ in range(2)]
+    assert trees[0] == trees[1]
+    assert cache.info().entries == 2
 
 
 def test_key_depends_on_all_that_an_entry_depends_on() -> None:

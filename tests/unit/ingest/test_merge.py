@@ -32,6 +32,19 @@ def test_whiteout_of_a_folder_takes_everything_below_it() -> None:
     assert list(tree.entries) == [""]
 
 
+def test_tree_is_in_path_order_whatever_the_order_of_the_archive() -> None:
+    tree, _ = merged({"b": "1", "a-b": "2", "a/b": "3"}, {"0": "4"})
+    assert list(tree.entries) == ["", "0", "a", "a-b", "a/b", "b"]
+    assert [entry.path for entry in tree] == list(tree.entries)
+
+
+def test_entries_with_the_same_attributes_share_them() -> None:
+    tree, _ = merged({"a": "1", "b": "2", "c": directory(0o755), "d": file("3", capability=b"x")})
+    assert tree.entries["a"].attributes is tree.entries["b"].attributes
+    assert [tree.entries[path].mode for path in "abc"] == [0o644, 0o644, 0o755]
+    assert [tree.entries[path].capability for path in "abd"] == [b"", b"", b"x"]
+
+
 def test_whiteout_hides_only_lower_layers_whatever_the_order() -> None:
     for upper in ({"a/.wh.b": "", "a/b": "new"}, {"a/b": "new", "a/.wh.b": ""}):
         tree, _ = merged({"a/b": "old"}, upper)

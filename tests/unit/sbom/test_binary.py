@@ -13,7 +13,7 @@ from compliance.model.inventory import Package
 from compliance.sbom.catalogers.binary import CATALOGER
 from compliance.sbom.inventory import requests, take_inventory
 from compliance.sbom.knowledge.binaries import RULES, Lone, Text
-from tests.builders.evidence import Node, program, tree
+from tests.builders.evidence import Node, program, telling, tree
 
 PYTHON = b"pymalloc_debug\x003.12.4\0strict\0<prefix>/lib/pythonX.X\0Python %s\n\0"
 BUSYBOX = b"out of memory\0BusyBox v1.36.1 (2024-06-10 07:11:47 UTC)\0/dev/\0"
@@ -203,7 +203,7 @@ def of_go(path: str, content: bytes, main: str, version: str) -> FileTree:
     facts = FileFacts(elf=ElfFacts(file_type="executable", machine=62, bits=64, runnable=True, go=info))
     (request,) = (request for request in CATALOGER.requests if made.captured(request.name))
     (item,) = made.captured(request.name)
-    entry = item.entry._replace(facts=facts)
+    entry = telling(item.entry, facts)
     return FileTree(
         {**made.entries, path: entry}, captured={request.name: (type(item)(entry=entry, value=item.value),)}
     )

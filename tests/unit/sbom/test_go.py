@@ -7,7 +7,7 @@ from dataclasses import replace
 from compliance.model.filesystem import ElfFacts, FileFacts, FileTree, GoBuildInfo
 from compliance.model.inventory import Package
 from compliance.sbom.catalogers.go import CATALOGER
-from tests.builders.evidence import Node, program, tree
+from tests.builders.evidence import Node, program, telling, tree
 
 INFO = GoBuildInfo(
     go_version="go1.22.1",
@@ -21,7 +21,7 @@ INFO = GoBuildInfo(
 def with_facts(info: GoBuildInfo, nodes: dict[str, Node | bytes | str] | None = None) -> FileTree:
     made = tree(nodes or {"usr/bin/app": program("x")})
     facts = FileFacts(elf=ElfFacts(file_type="executable", machine=62, bits=64, runnable=True, go=info))
-    entries = {path: entry._replace(facts=facts) if entry.sha256 else entry for path, entry in made.entries.items()}
+    entries = {path: telling(entry, facts) if entry.sha256 else entry for path, entry in made.entries.items()}
     return FileTree(entries)
 
 
@@ -93,9 +93,7 @@ def test_executable_counts_before_the_go_mod_it_was_built_from() -> None:
     made = tree({"usr/bin/app": program("x"), "src/go.mod": MOD}, requests=CATALOGER.requests)
     info = replace(INFO, main=("example.org/src", "v1.0.0", ""))
     facts = FileFacts(elf=ElfFacts(file_type="executable", machine=62, bits=64, runnable=True, go=info))
-    entries = {
-        path: entry._replace(facts=facts) if path == "usr/bin/app" else entry for path, entry in made.entries.items()
-    }
+    entries = {path: telling(entry, facts) if path == "usr/bin/app" else entry for path, entry in made.entries.items()}
     found = FileTree(entries, captured={"go-mod": made.captured("go-mod")})
     assert set(packages(found)) == {
         "pkg:golang/example.org/src@v1.0.0",

@@ -10,7 +10,7 @@ import pytest
 from compliance.model.filesystem import ElfFacts, FileFacts, FileTree
 from compliance.model.inventory import Cataloged, Package
 from compliance.sbom.catalogers.rust import CATALOGER
-from tests.builders.evidence import Node, program, tree
+from tests.builders.evidence import Node, program, telling, tree
 
 CRATES = [
     {"name": "app", "version": "0.1.0", "source": "local", "root": True, "dependencies": [1, 2, 9]},
@@ -34,8 +34,7 @@ def audited(audit: bytes, nodes: dict[str, Node | bytes | str] | None = None) ->
     made = tree({"usr/bin/app": program("x"), **(nodes or {})}, requests=CATALOGER.requests)
     elf = ElfFacts(file_type="executable", machine=62, bits=64, runnable=True, rust_audit=audit)
     entries = {
-        path: entry._replace(facts=FileFacts(elf=elf)) if "bin/" in path else entry
-        for path, entry in made.entries.items()
+        path: telling(entry, FileFacts(elf=elf)) if "bin/" in path else entry for path, entry in made.entries.items()
     }
     return FileTree(entries, captured={"cargo-lock": made.captured("cargo-lock")})
 

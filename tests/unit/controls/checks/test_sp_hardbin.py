@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compliance.model.filesystem import FileEntry, FileKind, FileTree, Unread
+from compliance.model.filesystem import FileAttributes, FileEntry, FileKind, FileReading, FileTree, Unread
 from compliance.model.inventory import Inventory, Package
 from compliance.model.outcome import Failed, NotApplicable, Passed, Unknown
 from controls.checks.sp_hardbin import CHECK
@@ -183,8 +183,9 @@ def test_shares_are_given_by_package_and_leave_out_what_has_everything(compiler:
 def test_thousands_of_weak_programs_are_told_as_hundreds() -> None:
     weak = make.static_program()
     facts = examiner().examine(weak)
+    owned, read = FileAttributes(0o755, 0, 0, 0), FileReading(facts=facts)
     entries = {
-        f"app/{number:05}": FileEntry(f"app/{number:05}", FileKind.REGULAR, 0o755, 0, 0, 9, 0, number + 1, facts=facts)
+        f"app/{number:05}": FileEntry(f"app/{number:05}", FileKind.REGULAR, 9, number + 1, owned, read)
         for number in range(1200)
     }
     outcome = CHECK.run(evidence(FileTree(entries)))
