@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import read_file
 from compliance.cli import fleet_options
 from compliance.cli.output import say
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from compliance.fleet.dashboard.access import Access, Secret

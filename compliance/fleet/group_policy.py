@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from compliance.errors import UsageError
 from compliance.fleet.fleet_fields import NamedFile
 from compliance.fleet.fleet_file import AUTO, Fleet, Group
+from compliance.formats.user_file import FILE_SIZE_MAX, read_file
 from compliance.model.evidence import Variant
 from compliance.model.outcome import Severity
 from compliance.model.reference import Platform
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from compliance.verify.trust_policy import TrustPolicy
     from controls.definitions import Definitions, GivenFile
 
-FILE_MAX: Final = 4 * 2**20
-"""Bytes of a policy file, as for one image."""
 _BESIDE_MAX: Final = 500
 """Files that one policy file names."""
+_HINT: Final = "paths are relative to the folder of the file that names them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +235,7 @@ def _trust(named: NamedFile) -> PolicyFile:
     from compliance.verify.trust_policy_file import read_policy
 
     beside = _Beside(named.path.parent)
-    content = _content(named.path, named.name, FILE_MAX)
+    content = _content(named.path, named.name, FILE_SIZE_MAX)
     read_policy(named.name, content, beside)
     return PolicyFile(name=named.name, content=content, beside=beside.found())
 
@@ -278,27 +278,15 @@ class _Beside:
 
 
 def _read(named: NamedFile) -> PolicyFile:
-    return PolicyFile(name=named.name, content=_content(named.path, named.name, FILE_MAX))
+    return PolicyFile(name=named.name, content=_content(named.path, named.name, FILE_SIZE_MAX))
 
 
 def _bundle(path: Path) -> bytes | None:
-    return _content(path, path.name, FILE_MAX) if path.exists() else None
+    return _content(path, path.name, FILE_SIZE_MAX) if path.exists() else None
 
 
 def _content(path: Path, name: str, size_max: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(size_max + 1)
-    except OSError as error:
-        raise UsageError(
-            f"can't read the file: {error.strerror}",
-            code="not-found",
-            where=name,
-            hint="paths are relative to the folder of the file that names them",
-        ) from None
-    if len(content) > size_max:
-        raise UsageError(f"the file is larger than {size_max} bytes", code="limit-exceeded", where=name)
-    return content
+    return read_file(path, "file", size_max, name=name, hint=_HINT)
 
 
 def _digest(*parts: str) -> str:

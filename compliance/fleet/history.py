@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from compliance.errors import UsageError
@@ -89,7 +89,7 @@ def read_history(store: FleetStore, fleet: str, last: Run, period: PeriodReader 
         if period is not None and period.holds(run):
             period.add(rows)
         before = now
-    return History(rows=read_run(store, last), past=tuple(past), ageing=ages.ageing(), changes=changed, before=previous)
+    return History(rows=whole, past=tuple(past), ageing=ages.ageing(), changes=changed, before=previous)
 
 
 def compare_runs(store: FleetStore, before: Run, after: Run) -> Changes:
@@ -99,7 +99,7 @@ def compare_runs(store: FleetStore, before: Run, after: Run) -> Changes:
 
 
 class SlimReader:
-    """Reads runs without what takes most of the room (findings, controls, layers), and each assessment once."""
+    """Reads of runs how checks stand and what waivers came to, and each assessment once."""
 
     def __init__(self, store: FleetStore) -> None:
         self._store = store
@@ -110,9 +110,8 @@ class SlimReader:
         outcomes = tuple(self._store.outcomes(run))
         named = {outcome.assessment for outcome in outcomes if outcome.assessment is not None}
         if not named <= self._known.keys():
-            for record in self._store.assessments(run):
-                if record.id not in self._known:
-                    self._known[record.id] = replace(record, findings=(), controls=(), packages=(), layers=())
+            for record in self._store.assessments(run, kinds=("checks", "waivers")):
+                self._known.setdefault(record.id, record)
         # What this run does not name is forgotten: a later one that does reads it again.
         self._known = {identifier: self._known[identifier] for identifier in named if identifier in self._known}
         return run_rows(run, self._store.members(run), outcomes, self._known.values())

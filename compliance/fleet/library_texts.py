@@ -34,12 +34,17 @@ def library_texts(store: FleetStore, records: Iterable[AssessmentRecord]) -> Lib
 
     texts = LibraryTexts()
     read = 0
+    whole: dict[tuple[int, int], AssessmentRecord] = {}
     for record in records:
         if read == _DOCUMENTS_MAX:
             break
+        rows = (id(record.checks), id(record.controls))  # the same rows (see alike.py) name nothing more
+        if rows in whole:
+            continue
         if all(row.check in texts.checks for row in record.checks) and all(
             (row.framework, row.control) in texts.controls for row in record.controls
         ):
+            whole[rows] = record
             continue
         read += 1
         try:

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from compliance.fleet.alike import alike, alike_by, once
 from compliance.fleet.run_rows import FleetImage, RunRows
 from compliance.fleet.standing import Standing, standing_of
-from compliance.model.fleet import AssessmentRecord, ItemState, Member
+from compliance.model.fleet import AssessmentRecord, CheckRow, ControlRow, ItemState, Member
 
 IMAGE_OUTCOMES = ("satisfied", "not-satisfied", "not-verified", "not-determined")
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -151,16 +152,17 @@ def total(rows: RunRows) -> Part:
     return _part("", rows.images, rows.unresolved)
 
 
-def failures(record: AssessmentRecord) -> Mapping[str, int]:
+def failures(checks: Iterable[CheckRow]) -> Mapping[str, int]:
     """The failures that count and that no waiver covers, by severity."""
-    counts = Counter(row.severity for row in record.checks if standing_of(row) is Standing.FAILED)
+    counts = Counter(row.severity for row in checks if standing_of(row) is Standing.FAILED)
     return {severity: counts[severity] for severity in SEVERITIES}
 
 
 def worst_first(images: Iterable[FleetImage]) -> list[FleetImage]:
     """The images with failures that count and that no waiver covers: most critical ones first, then high, and so on;
     where all are equal, most references first: so the first place is where work does most."""
-    failed = [(failures(image.record), image) for image in images if image.record is not None]
+    counted = once(failures)
+    failed = [(counted(image.record.checks), image) for image in images if image.record is not None]
     found = [(counts, image) for counts, image in failed if any(counts.values())]
     found.sort(
         key=lambda pair: (
@@ -196,9 +198,11 @@ def _part(
     standings: Counter[Standing] = Counter()
     for image in images:
         outcomes[_outcome(image)] += 1
-        if image.record is not None:
-            failed.update(failures(image.record))
-            standings.update(standing_of(row) for row in image.record.checks if row.counts)
+    for checks, number in alike(image.record.checks for image in images if image.record is not None):
+        for severity, count in failures(checks).items():
+            failed[severity] += count * number
+        for row in checks:
+            standings[standing_of(row)] += number if row.counts else 0
     return Part(
         name=name,
         owners=tuple(sorted({member.owner for member in (*members, *unresolved)})),
@@ -263,18 +267,20 @@ def _missing_one(member: Member, digest: str | None, code: str, reason: str) -> 
     )
 
 
+def _records(rows: RunRows) -> list[AssessmentRecord]:
+    return [image.record for image in rows.images if image.record is not None]
+
+
 def check_postures(rows: RunRows) -> tuple[CheckPosture, ...]:
     """Every check that was run, in the order of severity, then of how many images fail, then of the name."""
     counts: dict[str, Counter[str]] = {}
     traits: dict[str, str] = {}
     severities: dict[str, str] = {}
-    assessed = 0
-    for image in rows.images:
-        if image.record is None:
-            continue
-        assessed += 1
-        for row in image.record.checks:
-            counts.setdefault(row.check, Counter())[standing_of(row)] += 1
+    records = _records(rows)
+    assessed = len(records)
+    for checks, number in alike(record.checks for record in records):
+        for row in checks:
+            counts.setdefault(row.check, Counter())[standing_of(row)] += number
             traits.setdefault(row.check, row.trait)
             severities[row.check] = min(row.severity, severities.get(row.check, row.severity), key=_rank)
     absent = len(rows.images) - assessed + len(rows.unresolved)
@@ -303,16 +309,14 @@ def _controls(rows: RunRows) -> tuple[ControlPosture, ...]:
     counts: dict[tuple[str, str], Counter[str]] = {}
     titles: dict[tuple[str, str], str] = {}
     waived: Counter[tuple[str, str]] = Counter()
-    assessed = 0
-    for image in rows.images:
-        if image.record is None:
-            continue
-        assessed += 1
-        for row in image.record.controls:
+    records = _records(rows)
+    assessed = len(records)
+    for controls, number in alike(record.controls for record in records):
+        for row in controls:
             key = (row.framework, row.control)
             titles.setdefault(key, row.title)
-            counts.setdefault(key, Counter())[_status(row.status)] += 1
-            waived[key] += row.waived
+            counts.setdefault(key, Counter())[_status(row.status)] += number
+            waived[key] += number if row.waived else 0
     absent = len(rows.images) - assessed + len(rows.unresolved)
     return tuple(
         ControlPosture(
@@ -338,15 +342,17 @@ def _cells(rows: RunRows) -> tuple[Cell, ...]:
     counts: dict[tuple[str, str], Counter[str]] = {}
     controls: dict[tuple[str, str], set[str]] = {}
     absent: Counter[str] = Counter(member.group for member in rows.unresolved)
+    found: list[tuple[str, tuple[ControlRow, ...]]] = []
     for image in rows.images:
         if image.record is None:
             absent.update(image.groups)
-            continue
-        for group in image.groups:
-            for row in image.record.controls:
-                key = (group, row.framework)
-                counts.setdefault(key, Counter())[_status(row.status)] += 1
-                controls.setdefault(key, set()).add(row.control)
+        else:
+            found += [(group, image.record.controls) for group in image.groups]
+    for group, some, number in alike_by(found):
+        for row in some:
+            key = (group, row.framework)
+            counts.setdefault(key, Counter())[_status(row.status)] += number
+            controls.setdefault(key, set()).add(row.control)
     return tuple(
         Cell(
             group=group,

@@ -68,7 +68,7 @@ def run_summary(store: FleetStore, run: Run) -> RunSummary:
         if outcome.assessment is None and len(without) < NOT_DETERMINED_MAX:
             without.append(outcome)
     outcomes: Counter[str] = Counter()
-    for record in store.assessments(run):
+    for record in store.assessments(run, kinds=()):
         outcomes[record.outcome] += 1
     if named[None]:
         outcomes["not-determined"] += named[None]

@@ -81,15 +81,23 @@ _NOT_RUN = CheckStanding(standing=Standing.UNDETERMINED, severity="low")
 NOT_THERE = "no image could be found behind it"
 
 
+_Known = dict[int, tuple[tuple[CheckRow, ...], Mapping[str, CheckStanding]]]
+
+
 class StandingReader:
-    """Makes standings run by run; what an assessment says is worked out once, however many runs refer to it."""
+    """Makes standings run by run; what the same rows say (see alike.py) is worked out once.
+
+    Rows that a run does not have are forgotten: later ones that do have them are read again.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[str, Mapping[str, CheckStanding]] = {}
+        self._known: _Known = {}
+        self._before: _Known = {}
         self._shared: dict[tuple[Standing, str, str | None], CheckStanding] = {}
 
     def standings(self, rows: RunRows) -> RunStandings:
         """The standings of one run."""
+        self._before, self._known = self._known, {}
         found: dict[Place, list[FleetImage]] = {}
         owners: dict[Place, str] = {}
         for image in rows.images:
@@ -130,9 +138,12 @@ class StandingReader:
         )
 
     def _checks(self, record: AssessmentRecord) -> Mapping[str, CheckStanding]:
-        if record.id not in self._known:
-            self._known[record.id] = {row.check: self._check(row) for row in record.checks}
-        return self._known[record.id]
+        rows = record.checks
+        known = self._known.get(id(rows)) or self._before.get(id(rows))
+        if known is None:
+            known = (rows, {row.check: self._check(row) for row in rows})
+        self._known[id(rows)] = known  # the rows too: while they are there no others get their id
+        return known[1]
 
     def _check(self, row: CheckRow) -> CheckStanding:
         key = (standing_of(row), row.severity, row.waiver)

@@ -7,7 +7,7 @@ references point to it; a *run* is all of it, once, and is never changed after i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -173,6 +173,11 @@ class AssessmentRecord:
     waivers: tuple[WaiverRow, ...]
 
 
+ROW_KINDS = ("checks", "findings", "controls", "packages", "layers", "waivers")
+"""The fields of a record that are rows."""
+USUAL_KINDS = tuple(kind for kind in ROW_KINDS if kind != "packages")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What an item took: measured, so it differs from run to run, and no digest covers it."""
@@ -282,8 +287,11 @@ class FleetStore(Protocol):
     def outcomes(self, run: Run) -> Iterator[ItemOutcome]:
         """What became of each item of a run, in the order of digest, policy."""
 
-    def assessments(self, run: Run, *, packages: bool = False) -> Iterator[AssessmentRecord]:
-        """What the outcomes of a run name, in the order of id; their `packages` are empty unless asked for."""
+    def assessments(self, run: Run, *, kinds: Collection[str] = USUAL_KINDS) -> Iterator[AssessmentRecord]:
+        """What the outcomes of a run name, in the order of id, with these `kinds` of rows (ROW_KINDS) and no others.
+
+        Rows that records have in common are as a rule the same tuple. Without any kinds this costs next to nothing.
+        """
 
     def assessment(self, id: str) -> AssessmentRecord:
         """One assessment, whole. Raises StoreError (``assessment-missing``)."""

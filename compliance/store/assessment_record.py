@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from compliance.errors import FormatError
@@ -55,7 +55,7 @@ def record_of(document: bytes, sbom: bytes, *, policy: str = "") -> AssessmentRe
 
 def in_order(record: AssessmentRecord) -> AssessmentRecord:
     """The record as a store gives it back: findings and packages sorted and each once, checks and the rest as given."""
-    return replace(record, findings=_sorted(record.findings), packages=_sorted(record.packages))
+    return replace(record, findings=rows_in_order(record.findings), packages=rows_in_order(record.packages))
 
 
 def finding_key(check: str, kind: str, path: str | None, package: str | None) -> str:
@@ -205,17 +205,18 @@ def _layer_of(component: Mapping[str, Any], diff_ids: Mapping[str, str]) -> str 
     return None
 
 
-def _sorted(rows: Iterable[Row]) -> tuple[Row, ...]:
+def rows_in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Each once, in the order of all their fields, what is absent first."""
-    some = set(rows)
-    if not some:
-        return ()
-    fields = attrgetter(*next(iter(some)).__slots__)
-    return tuple(
-        sorted(
-            some, key=lambda row: tuple((value is not None, "" if value is None else value) for value in fields(row))
-        )
-    )
+    some = list(set(rows))
+    return tuple(row for _, row in sorted(zip(order_of(some), some, strict=True), key=itemgetter(0)))
+
+
+def order_of(rows: Sequence[Row]) -> list[tuple[object, ...]]:
+    """What each of these rows is sorted by."""
+    if not rows:
+        return []
+    fields = attrgetter(*rows[0].__slots__)
+    return [tuple((value is not None, "" if value is None else value) for value in fields(row)) for row in rows]
 
 
 def _text(value: object) -> str:

@@ -36,6 +36,9 @@ _FAMILY = 32  # bytes at the beginning that blobs of one kind share
 _BASED = bytes.fromhex("5b2a4d1820000000")  # a skippable frame of 32 bytes
 _WINDOW_MAX = 2**27
 _NAME = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})\.zst")
+_S3 = ("s3", "s3a")
+_OBJECTS = frozenset((*_S3, "gs", "gcs", "az", "abfs", "abfss", "oss", "oci"))
+"""Schemes of object stores: they have no folders, and an object is there whole or not at all."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -238,26 +241,36 @@ class Folder:
 
 
 class Remote:
-    """Anything that fsspec reaches. An object store puts an object whole; elsewhere a torn file is written again."""
+    """Anything that fsspec reaches. An object store puts an object whole; elsewhere a torn file is written again.
+
+    A bucket has to be there: one that was made because its name was mistyped would be nobody's.
+    """
 
     def __init__(self, url: str) -> None:
+        scheme = url.partition("://")[0]
+        self._url = url
+        self.name = _kind(url)
+        self.atomic = scheme in _OBJECTS
+        self._open()
+
+    def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
+        """In another process it is opened anew."""
+        return Remote, (self._url,)
+
+    def _open(self) -> None:
+        """Raises StoreError where the libraries that the URL needs are not installed."""
         try:
             from fsspec.core import url_to_fs
         except ImportError:
-            raise _extra_missing(url) from None
+            raise _extra_missing(self.name) from None
         try:
-            self._files, self._root = url_to_fs(url)
+            # What others write meanwhile is seen: no listing is remembered.
+            self._files, self._root = url_to_fs(self._url, use_listings_cache=False)
         except ImportError:
-            raise StoreError(
-                "the library for this kind of storage is not installed",
-                code="extra-missing",
-                where=_kind(url),
-                hint=f"install the fsspec implementation of {url.partition('://')[0]}://",
-            ) from None
+            raise _implementation_missing(self._url) from None
         except (ValueError, OSError) as error:
-            raise StoreError(f"no such storage: {error}", code="store-unknown", where=_kind(url)) from None
-        self.name = _kind(url)
-        self.atomic = False
+            raise StoreError(f"no such storage: {error}", code="store-unknown", where=self.name) from None
+        self._process = os.getpid()
 
     def read(self, path: str) -> bytes | None:
         """See Place."""
@@ -270,7 +283,8 @@ class Remote:
     def write(self, path: str, content: bytes) -> None:
         """See Place."""
         target = f"{self._root}/{path}"
-        self._asked("makedirs", target.rpartition("/")[0], exist_ok=True)
+        if not self.atomic:  # whose folders have to be made
+            self._asked("makedirs", target.rpartition("/")[0], exist_ok=True)
         self._asked("pipe_file", target, content)
 
     def holds(self, path: str) -> bool:
@@ -286,6 +300,8 @@ class Remote:
             yield path.removeprefix(prefix), int(said["size"])
 
     def _asked(self, verb: str, *arguments: object, **options: object) -> Any:
+        if self._process != os.getpid():  # connections, and the thread that serves them, have one process
+            self._open()
         try:
             return getattr(self._files, verb)(*arguments, **options)
         except OSError:
@@ -336,6 +352,17 @@ def _refusal(error: OSError, where: str) -> StoreError:
             hint="make room, and run the same command again: what was written is whole",
         )
     return StoreError(f"the blobs can't be read or written: {said}", code="blobs-refuse", where=where)
+
+
+def _implementation_missing(url: str) -> StoreError:
+    scheme = url.partition("://")[0]
+    library = "hullmark[s3]" if scheme in _S3 else f"the fsspec implementation of {scheme}://"
+    return StoreError(
+        "the library for this kind of storage is not installed",
+        code="extra-missing",
+        where=_kind(url),
+        hint=f"install {library}",
+    )
 
 
 def _extra_missing(where: str) -> StoreError:

@@ -12,6 +12,9 @@ from compliance.model.fleet import ItemOutcome, Member, Run
 
 Value = str | int | bool | None
 
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+"""Made once: json.dumps makes an encoder for every call that is not of its usual form."""
+
 
 def canonical(value: Mapping[str, object] | Sequence[object]) -> bytes:
     """RFC 8785 of texts, whole numbers, truth values and null, under keys in ASCII: all that a store holds.
@@ -19,7 +22,7 @@ def canonical(value: Mapping[str, object] | Sequence[object]) -> bytes:
     Raises StoreError (``text-unstorable``) for a NUL or a lone surrogate, which a database does not hold.
     """
     try:
-        line = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        line = _encode(value).encode()
     except UnicodeEncodeError:
         raise _unstorable("a lone surrogate") from None
     if b"\\u0000" in line and _has_nul(value):

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Select, func, select
 
 from compliance.model.fleet import ItemState, Run
 from compliance.store import schema
+from compliance.store.record_reader import counts_of
 from compliance.store.row_lists import chunks
-from compliance.store.sql_store import SqlFleetStore, counts_of
+from compliance.store.sql_store import SqlFleetStore
 from compliance.store.table_columns import CATEGORY, COUNT, INTEGER, ITEM, REAL, STRING, TABLES, TIME, TRUTH
 
 if TYPE_CHECKING:

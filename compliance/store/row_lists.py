@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -14,12 +13,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from compliance.model.fleet import AssessmentRecord
 from compliance.store.canonical import Value, content_of, list_content
-from compliance.store.schema import KINDS, Kind, assessment_lists, fields_of, lists
+from compliance.store.schema import KINDS, Kind, fields_of, lists
 
 AT_ONCE = 1000
 """Rows asked for in one statement; far below what either database takes."""
-
-_CACHED_ROWS = 200_000
 
 T = TypeVar("T")
 
@@ -124,72 +121,3 @@ def _keys(connection: Connection, table: Table, contents: Sequence[bytes]) -> di
         query = select(table.c.content, table.c.pk).where(table.c.content.in_(part))
         known.update((bytes(content), key) for content, key in connection.execute(query))
     return known
-
-
-class ListReader:
-    """Reads lists back; those that many assessments share are read once, as far as a bound allows."""
-
-    def __init__(self, connection: Connection, kinds: Sequence[Kind] = KINDS) -> None:
-        self._connection = connection
-        self._kinds = {kind.name: kind for kind in kinds}
-        self._cache: OrderedDict[int, tuple[Any, ...]] = OrderedDict()
-        self._cached = 0
-
-    def of(self, assessments: Sequence[int]) -> dict[int, dict[str, list[int]]]:
-        """By assessment and kind: the keys of its lists."""
-        found: dict[int, dict[str, list[int]]] = {key: {name: [] for name in self._kinds} for key in assessments}
-        query = (
-            select(assessment_lists.c.assessment, lists.c.kind, lists.c.pk)
-            .join(lists, lists.c.pk == assessment_lists.c.list)
-            .where(assessment_lists.c.assessment.in_(assessments), lists.c.kind.in_(list(self._kinds)))
-            .order_by(assessment_lists.c.assessment, lists.c.layer.nulls_first(), lists.c.pk)
-        )
-        for assessment, kind, key in self._connection.execute(query):
-            found[assessment][kind].append(key)
-        return found
-
-    def rows(self, kind: str, keys: Iterable[int]) -> dict[int, tuple[Any, ...]]:
-        """The rows of each of these lists, whose kind is `kind`."""
-        found: dict[int, tuple[Any, ...]] = {}
-        for key in set(keys):
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                found[key] = self._cache[key]
-        for part in chunks(sorted(set(keys) - found.keys())):
-            for key, rows in self._read(self._kinds[kind], part).items():
-                found[key] = rows
-                self._remember(key, rows)
-        return found
-
-    def _read(self, kind: Kind, keys: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-        entries, rows = kind.entries, kind.rows
-        query = (
-            select(entries.c.list, lists.c.layer, entries.c.position, *(rows.c[name] for name in kind.fields))
-            .join(rows, rows.c.pk == entries.c.row)
-            .join(lists, lists.c.pk == entries.c.list)
-            .where(entries.c.list.in_(keys))
-            .order_by(entries.c.list, entries.c.position)
-        )
-        read: dict[int, list[Any]] = {key: [] for key in keys}
-        for key, layer, position, *values in self._connection.execute(query):
-            read[key].append(made(kind, layer, position, values))
-        return {key: tuple(some) for key, some in read.items()}
-
-    def _remember(self, key: int, rows: tuple[Any, ...]) -> None:
-        self._cache[key] = rows
-        self._cached += len(rows)
-        while self._cached > _CACHED_ROWS and len(self._cache) > 1:
-            _, gone = self._cache.popitem(last=False)
-            self._cached -= len(gone)
-
-
-def made(kind: Kind, layer: str | None, position: int, values: Sequence[Any]) -> Any:
-    """The row of a list. That of a check gets its number of observations from its assessment."""
-    known: dict[str, Any] = dict(zip(kind.fields, values, strict=True))
-    if kind.by_layer:
-        known["layer"] = layer
-    elif kind.name == "layers":
-        known["position"] = position
-    elif kind.name == "checks":
-        known["observations"] = 0
-    return kind.row(**known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from compliance.errors import StoreError
 from compliance.model.fleet import (
+    ROW_KINDS,
+    USUAL_KINDS,
     AssessmentRecord,
     Cost,
     Item,
@@ -27,7 +29,8 @@ from compliance.store.assessment_record import in_order
 from compliance.store.blobs import Blobs
 from compliance.store.canonical import Tally, Value, chain_of, member_line, outcome_line
 from compliance.store.database import STREAMED, Database, Unique
-from compliance.store.row_lists import AT_ONCE, ListReader, chunks, insert_new, keep_lists, keep_rows, lists_of
+from compliance.store.record_reader import RecordReader
+from compliance.store.row_lists import AT_ONCE, chunks, insert_new, keep_lists, keep_rows, lists_of
 
 _RECORDS_AT_ONCE = 100
 
@@ -278,32 +281,35 @@ class SqlFleetStore:
         """See FleetStore."""
         return (_outcome(row) for row in self.database.rows(_select_outcomes(_key_of(run))))
 
-    def assessments(self, run: Run, *, packages: bool = False) -> Iterator[AssessmentRecord]:
+    def assessments(self, run: Run, *, kinds: Collection[str] = USUAL_KINDS) -> Iterator[AssessmentRecord]:
         """See FleetStore. One document under two policies comes twice, in the order of policy."""
         named = select(_outcomes.c.assessment).where(_outcomes.c.run == _key_of(run))
-        return self._records(_assessments.c.pk.in_(named), packages=packages)
+        return self._records(_assessments.c.pk.in_(named), kinds=kinds)
 
     def every_assessment(self) -> Iterator[AssessmentRecord]:
         """All of them, in the order of id and policy."""
-        return self._records(packages=True)
+        return self._records()
+
+    def bare_assessments(self) -> Iterator[AssessmentRecord]:
+        """All of them without any rows, in the same order."""
+        return self._records(kinds=())
 
     def assessment(self, id: str) -> AssessmentRecord:
         """See FleetStore."""
-        for record in self._records(_assessments.c.id == id, packages=True):
+        for record in self._records(_assessments.c.id == id):
             return record
         raise _missing(id)
 
-    def _records(self, *conditions: Any, packages: bool) -> Iterator[AssessmentRecord]:
-        kinds = tuple(kind for kind in schema.KINDS if packages or kind.name != "packages")
-        query = _select_records().where(*conditions).order_by(_assessments.c.id, _contexts.c.policy)
+    def _records(self, *conditions: Any, kinds: Collection[str] = ROW_KINDS) -> Iterator[AssessmentRecord]:
+        query = select_records().where(*conditions).order_by(_assessments.c.id, _contexts.c.policy)
         rows = self.database.rows(query)
         first = next(rows, None)
         if first is None:
             return
         with self.database.reading() as connection:
-            reader = ListReader(connection, kinds)
+            reader = RecordReader(connection, kinds, (*_RECORD_FIELDS, *_CONTEXT_FIELDS))
             for part in chunks(_with(first, rows), _RECORDS_AT_ONCE):
-                yield from _made(part, reader, kinds)
+                yield from reader.records(part)
 
     def head(self, fleet: str) -> str | None:
         """See FleetStore."""
@@ -406,7 +412,8 @@ def _select_outcomes(key: Any) -> Select[Any]:
     )
 
 
-def _select_records() -> Select[Any]:
+def select_records() -> Select[Any]:
+    """Every assessment with its context, in no order: the fields of a record but its rows, `pk`, `observations`."""
     return select(
         _assessments.c.pk,
         *(_assessments.c[name] for name in _RECORD_FIELDS),
@@ -459,30 +466,6 @@ def _state(word: str) -> ItemState:
         return ItemState(word)
     except ValueError:
         raise schema.damaged(f"{word!r:.40} where an outcome's state should be") from None
-
-
-def counts_of(text: str) -> list[int]:
-    """How many observations each check had: ``3,0,1``."""
-    try:
-        return [int(count) for count in text.split(",") if count]
-    except ValueError:
-        raise schema.damaged(f"{text!r:.40} where numbers should be") from None
-
-
-def _made(part: Sequence[Any], reader: ListReader, kinds: Sequence[schema.Kind]) -> Iterator[AssessmentRecord]:
-    list_keys = reader.of([row.pk for row in part])
-    read = {
-        kind.name: reader.rows(kind.name, [key for some in list_keys.values() for key in some[kind.name]])
-        for kind in kinds
-    }
-    for row in part:
-        rows: dict[str, Any] = {"packages": ()}
-        for kind in kinds:
-            rows[kind.name] = tuple(each for key in list_keys[row.pk][kind.name] for each in read[kind.name][key])
-        counts = zip(rows["checks"], counts_of(row.observations), strict=False)
-        rows["checks"] = tuple(replace(check, observations=count) for check, count in counts)
-        values = {name: getattr(row, name) for name in (*_RECORD_FIELDS, *_CONTEXT_FIELDS)}
-        yield in_order(AssessmentRecord(**values, **rows))
 
 
 def _values(names: Sequence[str]) -> Callable[[Any], tuple[Value, ...]]:

@@ -62,9 +62,10 @@ PROGRAMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """Where images are built; what several share is made once."""
+    """Where images are built, below `place`; what several share is made once."""
 
     folder: Path
+    place: str = "images"
 
     def cached(self, name: str, make: Callable[[Path], None]) -> Path:
         """The folder cache/`name`, made by `make` in an unfinished one beside it."""
@@ -78,13 +79,13 @@ class Workshop:
         return done
 
     def finish(self, name: str, layers: Sequence[Layer], *, beside: Sequence[Path] = (), **config: object) -> None:
-        """Write images/`name`; `config` holds the image configuration's own keys."""
-        part = self.folder / "images" / f"{name}.part"
+        """Write `place`/`name`; `config` holds the image configuration's own keys."""
+        part = self.folder / self.place / f"{name}.part"
         shutil.rmtree(part, ignore_errors=True)
         write_image(part / "oci", layers, architecture=debian_architecture(), config={"Env": [PATH], **config})
         for file in beside:
             shutil.copy(file, part / file.name)
-        part.rename(self.folder / "images" / name)
+        part.rename(self.folder / self.place / name)
 
 
 @dataclass(kw_only=True)
@@ -458,19 +459,23 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - set(RECIPES):
         parser.error(f"no such image: {', '.join(sorted(unknown))}")
-    workshop = Workshop(folder=options.folder.resolve())
-    todo = [name for name in options.names or RECIPES if not (workshop.folder / "images" / name).exists()]
-    check_machine(todo)
+    build(Workshop(folder=options.folder.resolve()), options.names or tuple(RECIPES), RECIPES)
+
+
+def build(workshop: Workshop, names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
+    """Build those of `names` that are not there. Raises SystemExit with all that is missing for it."""
+    todo = [name for name in names if not (workshop.folder / workshop.place / name).exists()]
+    check_machine(todo, recipes)
     for name in todo:
         start = time.monotonic()
-        RECIPES[name].build(workshop)
+        recipes[name].build(workshop)
         sys.stdout.write(f"{name}: built in {time.monotonic() - start:.0f} s\n")
         sys.stdout.flush()
 
 
-def check_machine(names: Sequence[str]) -> None:
+def check_machine(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
     """Raises SystemExit with all that is missing to build `names`."""
-    wanted = sorted({program for name in names for program in RECIPES[name].needs})
+    wanted = sorted({program for name in names for program in recipes[name].needs})
     missing = [f"{program} ({PROGRAMS[program]})" for program in wanted if shutil.which(program) is None]
     if names and os.geteuid() != 0:
         missing.append("root, as packages are installed in a chroot")

@@ -7,17 +7,20 @@ time out, waivers run out. `FleetInMemory` is a store of such rows, for what rea
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from compliance.errors import StoreError
 from compliance.evaluate.rollup import roll_up
 from compliance.model.assessment import Assessment, ToolInfo
 from compliance.model.control import ControlLibrary
 from compliance.model.fleet import (
+    ROW_KINDS,
+    USUAL_KINDS,
     AssessmentRecord,
     CheckRow,
     ControlRow,
@@ -164,9 +167,10 @@ class FleetInMemory:
         """See FleetStore."""
         return iter(self._of(run)[2])
 
-    def assessments(self, run: Run, *, packages: bool = False) -> Iterator[AssessmentRecord]:
+    def assessments(self, run: Run, *, kinds: Collection[str] = USUAL_KINDS) -> Iterator[AssessmentRecord]:
         """See FleetStore."""
-        return iter(self._of(run)[3])
+        others: dict[str, Any] = {kind: () for kind in ROW_KINDS if kind not in kinds}
+        return (replace(record, **others) for record in self._of(run)[3])
 
     def assessment(self, id: str) -> AssessmentRecord:
         """See FleetStore."""

@@ -1,18 +1,17 @@
 """What the dashboard knows of one fleet: the rows of runs that ended, read once, as they never change again.
 
-Rows that many images have in common (a check's answer, a control's status, a layer) are kept once, and of findings only
-what tells where they are: an image's own page reads its own assessment.
+Of assessments it has how checks and controls stand, and the waivers: what images mostly have in common, kept once.
+Findings and layers are read when a page needs them: an image's own page reads its own assessment.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 from compliance.errors import ComplianceError, StoreError
 from compliance.fleet.accepted import FleetWaiver, fleet_waivers
@@ -24,14 +23,12 @@ from compliance.fleet.library_texts import LibraryTexts, library_texts
 from compliance.fleet.posture import Part, Posture, posture, total
 from compliance.fleet.run_rows import RunRows, run_rows
 from compliance.fleet.standing import RunStandings, StandingReader
-from compliance.model.fleet import AssessmentRecord, FindingRow, FleetStore, Run, RunState
+from compliance.model.fleet import AssessmentRecord, FleetStore, Run, RunState
 
 RUNS_KEPT = 4
 """Runs of a fleet whose rows are held in memory."""
 TREND_RUNS = 12
 PAIRS_KEPT = 8
-
-_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +47,6 @@ class RunFacts:
     def posture(self) -> Posture:
         """Counts over all images."""
         return posture(self.rows)
-
-    @cached_property
-    def bases(self) -> SharedBases:
-        """Shared layers behind failures."""
-        return shared_bases(self.rows.images)
 
     @cached_property
     def waivers(self) -> tuple[FleetWaiver, ...]:
@@ -109,6 +101,7 @@ class FleetReader:
         self._lock = threading.Lock()
         self._loading = threading.RLock()
         self._facts: OrderedDict[int, RunFacts] = OrderedDict()
+        self._bases: OrderedDict[int, SharedBases] = OrderedDict()
         self._pairs: OrderedDict[tuple[int, int], Changes] = OrderedDict()
         self._past: dict[int, _Past] = {}
         self._runs: tuple[str | None, tuple[Run, ...]] | None = None
@@ -192,6 +185,17 @@ class FleetReader:
                     self._pairs.popitem(last=False)
             return self._pairs[key]
 
+    def bases(self, run: Run) -> SharedBases:
+        """Shared layers behind failures. The findings that takes are read for it alone, and not kept."""
+        with self._loading:
+            if run.number not in self._bases:
+                with closing(self._open_store(self.fleet)) as store:
+                    rows = _rows(store, run, ("checks", "findings", "layers"))
+                    self._bases[run.number] = shared_bases(rows.images)
+                while len(self._bases) > RUNS_KEPT:
+                    self._bases.popitem(last=False)
+            return self._bases[run.number]
+
     def trend(self) -> tuple[tuple[Run, Part | None], ...]:
         """The last runs, oldest first, with their counts as far as they have been read (`warm`)."""
         known = [(run, self._past.get(run.number)) for run in self.ended()[-TREND_RUNS:]]
@@ -210,12 +214,14 @@ class FleetReader:
         """Read ahead: the newest two runs, and what is told of those before. Errors wait for whoever asks."""
         try:
             runs = self.ended()[-TREND_RUNS:]
+            for run in runs[-1:]:
+                self.bases(run)
             for run in reversed(runs):
                 if run in runs[-2:]:
                     self.facts(run)
                 elif run.number not in self._past:
                     with self._loading, closing(self._open_store(self.fleet)) as store:
-                        self._past[run.number] = _past(_slim_rows(store, run, {}))
+                        self._past[run.number] = _past(_rows(store, run, ("checks",)))
         except ComplianceError:
             return
 
@@ -233,30 +239,16 @@ class FleetReader:
         """With a connection of its own: what is quickly asked need not wait."""
         known = {record.id: record for facts in self._facts.values() for record in facts.rows.records.values()}
         with closing(self._open_store(self.fleet)) as store:
-            rows = _slim_rows(store, run, known)
+            rows = _rows(store, run, ("checks", "controls", "waivers"), known)
             records = [image.record for image in rows.images if image.record is not None]
             return RunFacts(rows=rows, texts=library_texts(store, records))
 
 
-def _slim_rows(store: FleetStore, run: Run, known: Mapping[str, AssessmentRecord]) -> RunRows:
-    """The rows of a run; assessments that are known are not kept twice."""
-    kept: dict[object, object] = {}
-
-    def once(row: _Row) -> _Row:
-        return kept.setdefault(row, row)  # type: ignore[return-value]
-
-    def slim(record: AssessmentRecord) -> AssessmentRecord:
-        return known.get(record.id) or replace(
-            record,
-            checks=tuple(map(once, record.checks)),
-            findings=tuple(once(_place_of(finding)) for finding in record.findings),
-            controls=tuple(map(once, record.controls)),
-            layers=tuple(map(once, record.layers)),
-            waivers=tuple(map(once, record.waivers)),
-            packages=(),
-        )
-
-    records = [slim(record) for record in store.assessments(run)]
+def _rows(
+    store: FleetStore, run: Run, kinds: Collection[str], known: Mapping[str, AssessmentRecord] | None = None
+) -> RunRows:
+    """The rows of a run with these kinds of its assessments' rows; assessments that are known are not kept twice."""
+    records = [(known or {}).get(record.id, record) for record in store.assessments(run, kinds=kinds)]
     return run_rows(run, store.members(run), store.outcomes(run), records)
 
 
@@ -271,11 +263,6 @@ def _past(rows: RunRows) -> _Past:
         for reference in image.references:
             images.setdefault(shown_reference(reference), found)
     return _Past(total=total(rows), images=images)
-
-
-def _place_of(finding: FindingRow) -> FindingRow:
-    """What shared bases ask of a finding: which one it is, and in which layer."""
-    return replace(finding, path=None, package=None, sha256=None, verdict=None, summary="")
 
 
 def newest(runs: tuple[Run, ...], number: int | None) -> Run | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from compliance.fleet.alike import once
 from compliance.fleet.posture import IMAGE_OUTCOMES, SEVERITIES, UNRESOLVED, failures
 from compliance.fleet.run_rows import FleetImage, RunRows
 from compliance.fleet.standing import Standing, standing_of
-from compliance.model.fleet import ItemState
+from compliance.model.fleet import CheckRow, ItemState
 from reports.redaction import redact
 from reports.text import sentence
 
@@ -82,7 +83,8 @@ class ImagePage:
 
 def image_lines(rows: RunRows) -> tuple[ImageLine, ...]:
     """A line for each image, then one for each reference without."""
-    return (*map(_image, rows.images), *_unresolved(rows))
+    failed, standings = once(failures), once(_standings)
+    return (*(_image(image, failed, standings) for image in rows.images), *_unresolved(rows))
 
 
 def choose(lines: Sequence[ImageLine], wanted: ImageFilter) -> ImagePage:
@@ -139,7 +141,15 @@ _ORDERS: Mapping[str, Callable[[ImageLine], tuple[object, ...]]] = {
 SORTS = tuple(_ORDERS)
 
 
-def _image(image: FleetImage) -> ImageLine:
+def _standings(checks: tuple[CheckRow, ...]) -> Mapping[str, Standing]:
+    return {row.check: standing_of(row) for row in checks}
+
+
+def _image(
+    image: FleetImage,
+    failed: Callable[[tuple[CheckRow, ...]], Mapping[str, int]],
+    standings: Callable[[tuple[CheckRow, ...]], Mapping[str, Standing]],
+) -> ImageLine:
     record, outcome = image.record, image.outcome
     references = tuple(map(shown_reference, image.references))
     reason = None
@@ -159,11 +169,11 @@ def _image(image: FleetImage) -> ImageLine:
         state=ItemState.NOT_DETERMINED.value if record is None or outcome is None else outcome.state.value,
         reason=reason,
         worst=None if record is None else record.worst,
-        failed={} if record is None else failures(record),
+        failed={} if record is None else failed(record.checks),
         distribution=distribution,
         platform=next((member.platform for member in image.members if member.platform), None),
         assessed_at=None if record is None else record.assessed_at,
-        standings={} if record is None else {row.check: standing_of(row) for row in record.checks},
+        standings={} if record is None else standings(record.checks),
         text=_searched((*references, image.item.digest, distribution or "", reason or "")),
     )
 

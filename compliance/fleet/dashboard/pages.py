@@ -423,7 +423,7 @@ def waivers(chosen: Chosen) -> Context:
 
 def bases(chosen: Chosen) -> Context:
     """Shared layers behind failures."""
-    shared = chosen.facts.bases
+    shared = chosen.reader.bases(chosen.run)
     lines: dict[str, ImageLine] = {}
     for line in chosen.facts.lines:
         if line.digest is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 
 from compliance.model.fleet import ItemState, RunState
 from compliance.store.fleet_store import open_fleet_store
+from tests.builders.dask_cluster import dask_cluster
 from tests.builders.fleet_images import PushedImage, asked, fleet_file, push_images, read
 from tests.builders.postgresql import postgresql
 from tests.builders.registry_server import docker_registry
@@ -199,44 +199,11 @@ def test_a_second_run_reads_only_what_changed(house: House, tmp_path: Path) -> N
     assert len([path for method, path, _ in since if method == "HEAD"]) == IMAGES
 
 
-@contextmanager
-def cluster(folder: Path, cache: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """A Dask scheduler and two workers, each a process of its own: its address, and they, the scheduler first."""
-    environment = {**os.environ, "HULLMARK_CACHE_DIR": str(cache), "PYTHONWARNINGS": "default"}
-    log = (folder / "cluster.log").open("wb")
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def begin(*arguments: str) -> subprocess.Popen[bytes]:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]],
-            env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True,
-        )  # fmt: skip
-        processes.append(started)
-        return started
-
-    file = folder / "scheduler.json"
-    try:
-        begin("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-        for _ in range(2):
-            begin("dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--no-nanny",
-                  "--host", "127.0.0.1", "--local-directory", str(folder))  # fmt: skip
-        until = time.monotonic() + 60
-        while (folder / "cluster.log").read_bytes().count(b"Registered to:") < 2:
-            assert time.monotonic() < until, (folder / "cluster.log").read_text()
-            time.sleep(0.05)
-        yield json.loads(file.read_text())["address"], processes
-    finally:
-        for process in processes:
-            with process:
-                process.kill()
-        log.close()
-
-
 def test_a_cluster_that_loses_a_worker_in_the_middle_comes_to_the_same_store(
     house: House, fleet: Path, tmp_path: Path
 ) -> None:
     store, cache = tmp_path / "store.db", tmp_path / "cache"
-    with cluster(tmp_path, cache) as (address, processes), start(fleet, store, cache, address) as process:
+    with dask_cluster(tmp_path, cache) as (address, processes), start(fleet, store, cache, address) as process:
         assert process.stdout is not None
         for _ in range(4):
             process.stdout.readline()
@@ -252,7 +219,7 @@ def test_a_cluster_whose_scheduler_dies_leaves_a_run_that_goes_on_here(
     house: House, fleet: Path, tmp_path: Path
 ) -> None:
     store, cache = tmp_path / "store.db", tmp_path / "cache"
-    with cluster(tmp_path, cache) as (address, processes), start(fleet, store, cache, address) as process:
+    with dask_cluster(tmp_path, cache) as (address, processes), start(fleet, store, cache, address) as process:
         assert process.stdout is not None
         process.stdout.readline()
         processes[0].kill()

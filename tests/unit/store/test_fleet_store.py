@@ -5,11 +5,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from compliance.errors import StoreError
-from compliance.model.fleet import Item, ItemOutcome, ItemState, RunState
+from compliance.model.fleet import ROW_KINDS, Item, ItemOutcome, ItemState, RunState
 from compliance.store.assessment_record import in_order, record_of
 from compliance.store.fleet_store import open_fleet_store
 from compliance.store.sql_store import SqlFleetStore
@@ -91,13 +92,28 @@ def test_an_assessment_comes_back_equal(store: SqlFleetStore) -> None:
         assert store.assessment(record.id) == record == in_order(record)
 
 
-def test_a_runs_assessments_have_packages_only_where_asked_for(store: SqlFleetStore) -> None:
+def test_a_runs_assessments_have_the_kinds_of_rows_that_are_asked_for(store: SqlFleetStore) -> None:
     _, run = two_runs(store)
-    whole = list(store.assessments(run, packages=True))
+    whole = list(store.assessments(run, kinds=ROW_KINDS))
     assert [record.id for record in whole] == sorted(record.id for record in whole)
     assert {record.digest for record in whole} == {image_digest(0), image_digest(2)}
     assert all(record.packages for record in whole)
     assert list(store.assessments(run)) == [replace(record, packages=()) for record in whole]
+    for kind in ROW_KINDS:
+        nothing: dict[str, Any] = {other: () for other in ROW_KINDS if other != kind}
+        assert list(store.assessments(run, kinds=[kind])) == [replace(record, **nothing) for record in whole]
+    bare: dict[str, Any] = dict.fromkeys(ROW_KINDS, ())
+    assert list(store.assessments(run, kinds=())) == [replace(record, **bare) for record in whole]
+
+
+def test_rows_that_assessments_share_are_one_value_in_them(store: SqlFleetStore) -> None:
+    run = store.begin(new_run(), map(member, range(8)))
+    for number in range(8):
+        assess(store, run, number)
+    records = list(store.assessments(run))
+    for kind in ("checks", "controls"):
+        found = [getattr(record, kind) for record in records]
+        assert len({id(rows) for rows in found}) == len(set(found)) < len(records)
 
 
 def test_what_images_share_is_kept_once(store: SqlFleetStore) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from compliance.errors import StoreError, UsageError
+from compliance.model.fleet import ROW_KINDS
 from compliance.store.frames import TableName, frame
 from compliance.store.parquet_export import export
 from compliance.store.sql_store import SqlFleetStore
@@ -71,7 +72,7 @@ def test_the_export_gives_the_same_frames_as_the_store(full: SqlFleetStore, fold
 def test_frames_hold_what_the_records_hold(full: SqlFleetStore) -> None:
     first, second = (run for run in full.runs() if run.number < 3)
     for run in (first, second):
-        records = {record.digest: record for record in full.assessments(run, packages=True)}
+        records = {record.digest: record for record in full.assessments(run, kinds=ROW_KINDS)}
         findings = frame(full, "findings", run=run.number)
         checks = frame(full, "checks", run=run.number)
         for digest, record in records.items():

@@ -298,15 +298,18 @@ def test_a_folder_that_does_not_exist_is_said(tmp_path: Path) -> None:
     refused("store-missing", lambda: open_fleet_store(str(tmp_path / "nowhere" / "fleet.db")))
 
 
-@pytest.mark.parametrize("library", ["sqlalchemy", "alembic", "psycopg", "fsspec"])
-def test_a_missing_extra_is_one_line(library: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("library", "extra"),
+    [("sqlalchemy", "fleet"), ("alembic", "fleet"), ("psycopg", "fleet"), ("fsspec", "fleet"), ("s3fs", "s3")],
+)
+def test_a_missing_extra_is_one_line(library: str, extra: str, tmp_path: Path) -> None:
     script = f"""
 import sys
 sys.modules[{library!r}] = None
 from compliance.errors import StoreError
 from compliance.store.fleet_store import open_fleet_store
 url = "postgresql://127.0.0.1:1/x" if {library!r} == "psycopg" else {str(tmp_path / "fleet.db")!r}
-blobs = "memory://x" if {library!r} == "fsspec" else {str(tmp_path / "blobs")!r}
+blobs = dict(fsspec="memory://x", s3fs="s3://bucket/fleet").get({library!r}, {str(tmp_path / "blobs")!r})
 try:
     open_fleet_store(url, blobs)
 except StoreError as error:
@@ -315,7 +318,7 @@ except StoreError as error:
     done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.startswith("extra-missing")
-    assert "install hullmark[fleet]" in done.stdout
+    assert f"install hullmark[{extra}]" in done.stdout
     assert done.stdout.count("\n") == 1
 
 
