@@ -14,6 +14,7 @@ import string
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from compliance.formats.examine import ANY_LIBRARY
 from compliance.formats.globs import PathMatcher
@@ -47,6 +48,7 @@ _HARDWARE = re.compile(
 )
 _MUSL_ITSELF = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.")
 """The libraries that musl's loader is itself and never searches for (musl, ldso/dynlink.c)."""
+_UNVERSIONED = re.compile(r"\.so(?=\.|\Z)")
 _LIBRARY_NAME = re.compile(r".+\.so(?:\.[\w.+-]+)?")
 _CACHED = re.compile(rb"/[^\0]{1,4096}\.so[^\0/]*(?=\0)")
 TEXT_NAMES_MAX = 512
@@ -185,6 +187,15 @@ class _Loader:
     def _add_name(self, name: str, inode: int) -> None:
         self.by_name.setdefault(name, set()).add(inode)
 
+    @cached_property
+    def versions(self) -> dict[str, list[str]]:
+        """By a name without version the names of libraries that it stands for, itself among them."""
+        out: dict[str, list[str]] = {}
+        for name in self.by_name:
+            for end in _UNVERSIONED.finditer(name):
+                out.setdefault(name[: end.end()], []).append(name)
+        return out
+
     def closure(self) -> Closure:
         for program in self.programs:
             self._push(program, (), Use.USED, musl=_is_musl(program))
@@ -252,7 +263,7 @@ class _Loader:
         if name == ANY_LIBRARY:
             wanted = list(self.by_name)
         elif name.endswith(".so"):
-            wanted = [one for one in self.by_name if one == name or one.startswith(f"{name}.")]
+            wanted = self.versions.get(name, [])
         for one in wanted:
             for inode in sorted(self.by_name.get(one.rpartition("/")[2], ())):
                 self._mark(self.libraries[inode], use, reason)

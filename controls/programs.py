@@ -49,15 +49,16 @@ class Programs:
         found: dict[int, tuple[FileEntry, list[str]]] = {}
         for entry in tree:
             if entry.kind is FileKind.REGULAR:
-                self._regular(entry, found)
+                if entry.mode & 0o111 or entry.facts is not None:
+                    self._regular(entry, found)
             elif entry.kind is FileKind.SYMLINK and self.is_program_place(entry.path):
                 self._links.setdefault(entry.name, []).append(entry.path)
-        self.regular = len({entry.inode for entry in tree.regular()})
+        self.regular = len(tree.files())
         self.all: tuple[Program, ...] = tuple(Program(entry, tuple(paths)) for entry, paths in found.values())
 
     def _regular(self, entry: FileEntry, found: dict[int, tuple[FileEntry, list[str]]]) -> None:
         facts = entry.facts
-        if facts is None and not (entry.executable and self.is_program_place(entry.path)):
+        if facts is None and not self.is_program_place(entry.path):
             return
         known = found.get(entry.inode)
         if known is not None:

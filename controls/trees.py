@@ -31,16 +31,19 @@ def sums_of(evidence: Evidence, sorts: tuple[PathSort, ...]) -> tuple[Observatio
 
 def _files_of(tree: FileTree, kinds: tuple[tuple[PathSort, ...], ...]) -> dict[PathSort, list[FileEntry]]:
     """The files of each sort in one pass over the tree; of the sorts of one kind a file is of the first that fits."""
-    table = PathTable(((number, sort), sort.globs) for number, sorts in enumerate(kinds) for sort in sorts)
-    exempt = {sort: PathMatcher(sort.exempt) for sorts in kinds for sort in sorts if sort.exempt}
     found: dict[PathSort, list[FileEntry]] = {sort: [] for sorts in kinds for sort in sorts}
+    table = PathTable(
+        ((number, found[sort], PathMatcher(sort.exempt) if sort.exempt else None), sort.globs)
+        for number, sorts in enumerate(kinds)
+        for sort in sorts
+    )
     for entry in tree.regular():
         if not entry.size:
             continue
         done = -1
-        for number, sort in table.owners(entry.path):
-            if number != done and not (sort in exempt and exempt[sort].matches(entry.path)):
-                found[sort].append(entry)
+        for number, files, exempt in table.owners(entry.path):
+            if number != done and (exempt is None or not exempt.matches(entry.path)):
+                files.append(entry)
                 done = number
     return found
 

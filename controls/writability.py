@@ -51,11 +51,12 @@ def is_code(entry: FileEntry) -> bool:
         return False
     if entry.mode & 0o111 or entry.facts is not None:
         return True
-    suffix = entry.name.rpartition(".")[2]
+    path = entry.path
+    name = path[path.rfind("/") + 1 :]
     return (
-        suffix in _CODE_SUFFIXES
-        or _LIBRARY.search(entry.name) is not None
-        or _CODE_FOLDERS.search(entry.path) is not None
+        name[name.rfind(".") + 1 :] in _CODE_SUFFIXES
+        or (".so" in name and _LIBRARY.search(name) is not None)
+        or (("-packages/" in path or "node_modules/" in path) and _CODE_FOLDERS.search(path) is not None)
     )
 
 

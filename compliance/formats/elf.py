@@ -6,6 +6,7 @@ what only sections hold (``.dep-v0``). Damaged headers are told in `ElfFacts.pro
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -249,6 +250,10 @@ class _Reading:
 _STACK_CHECK = b"__stack_chk_fail"
 # Calls that _FORTIFY_SOURCE replaces wherever they are made; those with a known size alone tell nothing when absent.
 _ALWAYS_FORTIFIED = frozenset((b"printf", b"fprintf", b"vprintf", b"vfprintf", b"dprintf", b"syslog", b"vsyslog"))
+_TELLING = re.compile(
+    rb"(__stack_chk_fail|__[^\0]{0,%d}_chk|%b)\0" % (STRING_MAX, b"|".join(map(re.escape, sorted(_ALWAYS_FORTIFIED))))
+)
+"""Imports that tell how a program was built."""
 _MUSL = ("libc.musl-", "libc.so")
 # Machines on which the loader makes the stack executable for a file that does not say (glibc's stackinfo.h, the
 # kernel's elf_read_implies_exec), and those on which it never does.
@@ -300,7 +305,7 @@ def _executable_stack(stack: Segment | None, machine: int) -> bool | None:
 def _fortified(imported: frozenset[bytes] | None) -> bool | None:
     if imported is None:
         return None
-    if any(name.endswith(b"_chk") and name.startswith(b"__") for name in imported):
+    if any(name.endswith(b"_chk") for name in imported):
         return True
     return None if imported.isdisjoint(_ALWAYS_FORTIFIED) else False
 
@@ -316,7 +321,7 @@ def _made_by(reading: _Reading, *, rust: bool) -> str | None:
 
 
 def _imports(content: bytes, layout: Layout, tags: dict[int, int]) -> frozenset[bytes] | None:
-    """The names of undefined dynamic symbols; None where the symbol table can't be found."""
+    """Which of the telling names are undefined dynamic symbols; None where the symbol table can't be found."""
     symbols = layout.offset_of(tags.get(_DT_SYMTAB, -1))
     strings = layout.offset_of(tags.get(_DT_STRTAB, -1))
     if symbols is None or strings is None:
@@ -328,14 +333,10 @@ def _imports(content: bytes, layout: Layout, tags: dict[int, int]) -> frozenset[
         return None
     end = min(strings + tags.get(_DT_STRSZ, 0), len(content))
     section = 3 if wide else 5
-    names: set[bytes] = set()
-    for fields in entry.iter_unpack(content[symbols : symbols + count * entry.size]):
-        start = strings + fields[0]
-        if fields[section] == 0 and start < end:
-            stop = content.find(b"\0", start, min(start + STRING_MAX, end))
-            names.add(content[start:stop] if stop >= 0 else b"")
-    names.discard(b"")
-    return frozenset(names)
+    table = entry.iter_unpack(content[symbols : symbols + count * entry.size])
+    starts = {fields[0] for fields in table if fields[section] == 0}
+    told = (_TELLING.match(content, strings + start, end) for start in starts)
+    return frozenset(match[1] for match in told if match is not None)
 
 
 def _symbol_count(

@@ -9,15 +9,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 _Sorted = dict[str, dict[int, list[str]]]
+_Unions = tuple[tuple[int, re.Pattern[str] | None], ...]
+"""Numbers of owners, each with one expression for all its globs; None where all that was looked up matches."""
 
 _BEGINNING = 4
 """Letters by which file names are told apart: with fewer most names that begin with lib meet."""
 _CHOICES_MAX = 64
 _WILD = re.compile(r"[*?{\[]")
+_WILD_NAME = re.compile(r"[*?{]|\[.*\]", re.DOTALL)
+"""A bracket that nothing closes is a letter, which ends a name: the command ``[`` is one."""
 _BRACES = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -28,7 +34,7 @@ def translate(glob: str) -> str:
     while at < len(glob):
         char = glob[at]
         if glob.startswith("**/", at):
-            out.append("(?:[^/]+/)*")
+            out.append("(?:.*/)?")
             at += 3
             continue
         if glob.startswith("**", at):
@@ -43,8 +49,8 @@ def translate(glob: str) -> str:
             end = glob.index("}", at)
             out.append("(?:" + "|".join(translate(choice) for choice in glob[at + 1 : end].split(",")) + ")")
             at = end
-        elif char == "[" and "]" in glob[at + 1 :]:
-            end = glob.index("]", at + 1)
+        elif char == "[" and "]" in glob[at + 2 :].partition("/")[0]:
+            end = glob.index("]", at + 2)
             inside = glob[at + 1 : end].replace("\\", "\\\\")
             out.append("[" + ("^" + inside[1:] if inside.startswith("!") else inside) + "]")
             at = end
@@ -54,13 +60,22 @@ def translate(glob: str) -> str:
     return "".join(out)
 
 
+@dataclass(frozen=True, slots=True)
+class _Inside(Generic[T]):
+    """One folder: the owners whose globs every file in it matches, their numbers, and what is asked of each file."""
+
+    owners: tuple[T, ...]
+    numbers: tuple[int, ...]
+    asked: _Unions
+
+
 class PathTable(Generic[T]):
     """Whose globs a path matches, where many have globs.
 
     Most paths are refused by look-ups: globs whose last part is literal (``**/METADATA``) are asked only for files
     of that name, globs whose last part ends in a literal suffix (``**/*.jar``) only for that suffix, globs of any
     folder whose last part begins literally (``**/libz.so*``) only for names that begin so, and others with a literal
-    folder (``**/.git/**``) only for files in one of that name.
+    folder (``**/lib/*x``) only for files in one of that name; those that end in ``**`` once for a folder.
     """
 
     def __init__(self, globs: Iterable[tuple[T, Iterable[str]]]) -> None:
@@ -70,6 +85,7 @@ class PathTable(Generic[T]):
         suffixes: _Sorted = defaultdict(lambda: defaultdict(list))
         beginnings: _Sorted = defaultdict(lambda: defaultdict(list))
         folders: _Sorted = defaultdict(lambda: defaultdict(list))
+        below: _Sorted = defaultdict(lambda: defaultdict(list))
         rest: dict[int, list[str]] = defaultdict(list)
         for number, (owner, some) in enumerate(globs):
             self._owners.append(owner)
@@ -79,46 +95,56 @@ class PathTable(Generic[T]):
                 begins = re.match(rf"[\w.+-]{{{_BEGINNING}}}", last)
                 folders_of = () if _BRACES.search(glob) else reversed(before.split("/"))  # a slash may lie in braces
                 folder = next((part for part in folders_of if part and not _WILD.search(part)), None)
-                if not _WILD.search(last) and not _BRACES.search(glob):
+                if not _WILD_NAME.search(last) and not _BRACES.search(glob):
                     names[last][number].append(glob)
                 elif suffix:
                     suffixes[suffix[1]][number].append(glob)
                 elif begins and glob == f"**/{last}" and "**" not in last:
                     beginnings[begins[0]][number].append(glob)
                 elif folder:
-                    folders[folder][number].append(glob)
+                    (below if last == "**" else folders)[folder][number].append(glob)
                 else:
                     rest[number].append(glob)
-        self._names = {name: _unions(some) for name, some in names.items()}
-        self._suffixes = {suffix: _unions(some) for suffix, some in suffixes.items()}
+        self._names = {name: _unions(some, f"**/{name}") for name, some in names.items()}
+        self._suffixes = {suffix: _unions(some, f"**/*.{suffix}") for suffix, some in suffixes.items()}
         self._beginnings = {begins: _unions(some) for begins, some in beginnings.items()}
         self._folders = {folder: _unions(some) for folder, some in folders.items()}
+        self._below = {folder: _unions(some) for folder, some in below.items()}
         self._rest = _unions(rest)
         self._any_of_rest = _union([glob for some in rest.values() for glob in some]) if rest else None
+        self._last: tuple[str, _Inside[T]] = ("", _Inside((), (), ()))
 
     def owners(self, path: str) -> tuple[T, ...]:
         """The owners of the globs that `path` (no leading slash) matches, in the order they were given."""
-        name = path[path.rfind("/") + 1 :]
-        found: list[int] = []
-        some = self._names.get(name)
-        if some is not None:
-            found += [number for number, pattern in some if pattern.fullmatch(path)]
-        some = self._beginnings.get(name[:_BEGINNING])
-        if some is not None:
-            found += [number for number, pattern in some if pattern.fullmatch(path)]
+        cut = path.rfind("/") + 1
+        name = path[cut:]
         dot = name.rfind(".")
-        if dot >= 0:
-            some = self._suffixes.get(name[dot + 1 :])
-            if some is not None:
-                found += [number for number, pattern in some if pattern.fullmatch(path)]
-        if self._folders and not self._folders.keys().isdisjoint(parts := path.split("/")):
-            for folder in self._folders.keys() & set(parts[:-1]):
-                found += [number for number, pattern in self._folders[folder] if pattern.fullmatch(path)]
+        inside = self._inside(path[:cut])
+        asked = (
+            *self._names.get(name, ()),
+            *self._beginnings.get(name[:_BEGINNING], ()),
+            *(self._suffixes.get(name[dot + 1 :], ()) if dot >= 0 else ()),
+            *inside.asked,
+        )
+        found = [number for number, pattern in asked if pattern is None or pattern.fullmatch(path)] if asked else []
         if self._any_of_rest is not None and self._any_of_rest.fullmatch(path):
-            found += [number for number, pattern in self._rest if pattern.fullmatch(path)]
+            found += [number for number, pattern in self._rest if pattern is None or pattern.fullmatch(path)]
         if not found:
-            return ()
-        return tuple(self._owners[number] for number in sorted(set(found)))
+            return inside.owners
+        return tuple(self._owners[number] for number in sorted({*found, *inside.numbers}))
+
+    def _inside(self, folder: str) -> _Inside[T]:
+        """What holds in `folder`, which ends with a slash and is mostly that of the path before."""
+        last, known = self._last
+        if folder != last:
+            parts = set(folder.split("/"))
+            below = chain.from_iterable(self._below[part] for part in self._below.keys() & parts)
+            here = {number for number, pattern in below if pattern is None or pattern.fullmatch(folder)}
+            numbers = tuple(sorted(here))
+            asked = tuple(chain.from_iterable(self._folders[part] for part in self._folders.keys() & parts))
+            known = _Inside(tuple(self._owners[number] for number in numbers), numbers, asked)
+            self._last = folder, known  # in one piece, as threads may share this
+        return known
 
 
 def _alternatives(glob: str) -> list[str]:
@@ -147,8 +173,9 @@ class PathMatcher:
         return bool(self._table.owners(path))
 
 
-def _unions(globs: Mapping[int, list[str]]) -> list[tuple[int, re.Pattern[str]]]:
-    return [(number, _union(some)) for number, some in globs.items()]
+def _unions(globs: Mapping[int, list[str]], everywhere: str | None = None) -> _Unions:
+    """The glob `everywhere` matches all that is looked up here."""
+    return tuple((number, None if everywhere in some else _union(some)) for number, some in globs.items())
 
 
 def _union(globs: list[str]) -> re.Pattern[str]:

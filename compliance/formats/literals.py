@@ -36,24 +36,28 @@ class LiteralSearch:
         self._longest = max(self._lengths, default=1)
         self._thread = threading.local()
 
-    def any(self, content: bytes) -> bool:
-        """Whether one of them stands in `content`."""
-        return not self._scan(content, _stop, once=True)
+    def few(self, content: bytes) -> list[tuple[int, int]] | None:
+        """(offset, number) of each place, in order; None for a content that has more than MANY of them."""
+        hits: list[tuple[int, int]] = []
+        lengths = self._lengths
+
+        def note(number: int, _start: int, end: int, *_: object) -> bool:
+            hits.append((end - lengths[number], number))
+            return len(hits) > MANY
+
+        if len(content) > _AT_ONCE or not self._scan(content, note, once=False):
+            return None
+        hits.sort()
+        return hits
 
     def found(self, content: bytes) -> Mapping[int, Iterable[int]]:
         """The numbers of those that stand in `content`, with their places there, ascending."""
-        hits: dict[int, list[int]] = {}
-        lengths = self._lengths
-        left = MANY
-
-        def note(number: int, _start: int, end: int, *_: object) -> bool:
-            nonlocal left
-            left -= 1
-            hits.setdefault(number, []).append(end - lengths[number])
-            return left < 0
-
-        if len(content) <= _AT_ONCE and self._scan(content, note, once=False):
-            return hits
+        few = self.few(content)
+        if few is not None:
+            places: dict[int, list[int]] = {}
+            for at, number in few:
+                places.setdefault(number, []).append(at)
+            return places
         present: set[int] = set()
 
         def mark(number: int, *_: object) -> None:
@@ -119,7 +123,3 @@ class Places:
         while at >= 0:
             yield at
             at = self.content.find(self.literal, at + 1)
-
-
-def _stop(*_: object) -> bool:
-    return True

@@ -16,7 +16,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import log2
 from typing import Any
@@ -50,6 +50,8 @@ _BITS_MIN = 80.0
 _ENCODED_MAX = 96 * 1024
 
 Reader = Callable[[bytes, int], Iterator["_Candidate"]]
+Hit = tuple[int, int]
+"""The offset of a literal, and its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,10 +178,11 @@ class SecretSearch:
     def search(self, content: bytes, path: str = "") -> Scan:
         """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names."""
         rules = self._files.owners(path) if path else ()
-        if not rules and not self._literals.any(content):
+        hits = self._literals.few(content)
+        if not rules and hits is not None and not hits:
             return NOTHING
         reader = SecretReader(self, rules)
-        reader.whole(content)
+        reader.whole(content, hits=hits)
         return reader.scan()
 
     def search_text(self, text: str) -> Scan:
@@ -206,7 +209,7 @@ class SecretSearch:
         return self._written(content, self._at_literals(content))
 
     def _at_literals(self, content: bytes) -> Iterator[tuple[_Compiled, _Candidate]]:
-        for literal, start in self.hits(content)[:TRIES_MAX]:
+        for start, literal in self.hits(content)[:TRIES_MAX]:
             yield from self.at(content, literal, start)
 
     def _written(self, content: bytes, found: Iterable[tuple[_Compiled, _Candidate]]) -> tuple[str, ...]:
@@ -230,10 +233,19 @@ class SecretSearch:
         """For a file that is read piece by piece."""
         return SecretReader(self, self._files.owners(path) if path else ())
 
-    def hits(self, content: bytes) -> list[tuple[int, int]]:
-        """(literal, offset) of the literals in `content`, by offset."""
-        found = self._literals.found(content)
-        return sorted(((number, at) for number, places in found.items() for at in places), key=lambda hit: hit[1])
+    def hits(self, content: bytes) -> list[Hit]:
+        """The literals in `content`."""
+        few = self._literals.few(content)
+        if few is not None:
+            return few
+        return sorted((at, number) for number, places in self._literals.found(content).items() for at in places)
+
+    def windows(self, content: bytes) -> Iterator[Hit]:
+        """The literals in `content`, of which only those in a window are in memory at once."""
+        for base in range(0, len(content), WINDOW):
+            for start, literal in self.hits(content[base : base + WINDOW + self.longest]):
+                if start < WINDOW:
+                    yield base + start, literal
 
     def at(self, content: bytes, literal: int, start: int) -> Iterator[tuple[_Compiled, _Candidate]]:
         """What the rules of `literal` make of its place."""
@@ -293,14 +305,15 @@ class SecretReader:
         self._done = 0  # hits before it were looked at
         self._read = 0  # the end of the last thing that was read as a whole
 
-    def whole(self, content: bytes, rules: tuple[_Compiled, ...] = ()) -> None:
-        """A file that is all at hand; `rules` are tried everywhere in it, as are those for files of its name."""
-        for base in range(0, len(content), WINDOW):
+    def whole(self, content: bytes, rules: tuple[_Compiled, ...] = (), *, hits: Sequence[Hit] | None = None) -> None:
+        """A file that is all at hand; `rules` are tried everywhere in it, as are those for files of its name.
+
+        `hits` are the literals in it, where they are known already.
+        """
+        for start, literal in self._search.windows(content) if hits is None else hits:
             if self._unsearched is not None:
                 break
-            for literal, start in self._search.hits(content[base : base + WINDOW + self._search.longest]):
-                if start < WINDOW:
-                    self._at(content, literal, base + start, 0)
+            self._at(content, literal, start, 0)
         self._everywhere(content, rules)
         if self._found and b"\0" not in content[:_TEXT_HEAD]:
             for key, secret in self._found.items():
@@ -331,7 +344,7 @@ class SecretReader:
             return
         if self._base == 0 and self._done == 0 and self._file_rules:
             self._everywhere(content, ())
-        for literal, start in self._search.hits(content[first : until + self._search.longest]):
+        for start, literal in self._search.hits(content[first : until + self._search.longest]):
             if first + start < until:
                 self._at(content, literal, first + start, self._base)
         self._done = self._base + until

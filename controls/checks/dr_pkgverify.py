@@ -70,17 +70,20 @@ def run(evidence: Evidence) -> Outcome:
 def _compare(evidence: Evidence, packages: list[Package]) -> _Comparison:
     out = _Comparison()
     tree = evidence.filesystem
+    entries = tree.entries
     real_folder = cache(tree.real_path)
     for package, path, algorithm, digest in _recorded(packages):
         folder, _, name = path.rpartition("/")
         real = real_folder(folder)
-        entry = None if real is None else tree.get(f"{real}/{name}")
+        entry = None if real is None else entries.get(f"{real}/{name}" if real else name)
         if entry is None:
             out.missing[package.purl] += 1
-        elif entry.kind is FileKind.REGULAR and not _digest(entry, algorithm):
-            out.incomparable[algorithm] += 1
-        elif entry.kind is FileKind.REGULAR and _digest(entry, algorithm) == digest:
+            continue
+        found = _digest(entry, algorithm)
+        if entry.kind is FileKind.REGULAR and found == digest:
             out.same[algorithm] += 1
+        elif entry.kind is FileKind.REGULAR and not found:
+            out.incomparable[algorithm] += 1
         else:
             changed = out.configuration if path.startswith("etc/") else out.changed
             changed.append((package, path, entry, f"{algorithm}:{digest}"))

@@ -52,11 +52,9 @@ def run(evidence: Evidence) -> Outcome:
 
 
 def _is_program(entry: FileEntry) -> bool:
-    if inside(entry.path, KERNEL):
-        return False
     facts = entry.facts
-    script = facts is not None and facts.shebang is not None and entry.executable
-    return script or (facts is not None and facts.elf is not None) or entry.name.endswith(_ARCHIVES)
+    told = facts is not None and (facts.elf is not None or (facts.shebang is not None and entry.executable))
+    return (told or entry.path.endswith(_ARCHIVES)) and not inside(entry.path, KERNEL)
 
 
 def _owned(evidence: Evidence) -> tuple[set[str], tuple[str, ...]]:

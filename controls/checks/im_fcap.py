@@ -13,9 +13,7 @@ def run(evidence: Evidence) -> Outcome:
     tree = evidence.filesystem
     found: list[Observation] = []
     notes: list[Observation] = []
-    for entry in tree.files():
-        if not entry.capability:
-            continue
+    for entry in [entry for entry in tree.files() if entry.capability]:
         decoded = decode(entry.capability)
         value = str(decoded) if decoded is not None else entry.capability[:64].hex()
         summary = _sentence(decoded)

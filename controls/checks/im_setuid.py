@@ -15,9 +15,7 @@ def run(evidence: Evidence) -> Outcome:
     tree = evidence.filesystem
     found: list[Observation] = []
     notes: list[Observation] = []
-    for entry in once(tree, tree):
-        if not entry.mode & (SETUID | SETGID):
-            continue
+    for entry in once(tree, [entry for entry in tree if entry.mode & (SETUID | SETGID)]):
         if entry.executable:
             found.append(
                 file_observation(evidence, entry, _sentence(entry), value=mode_text(entry.mode), method="mode")

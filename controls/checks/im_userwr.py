@@ -80,9 +80,8 @@ class _Surface:
 
 
 def _kind(entry: FileEntry) -> str | None:
-    if inside(entry.path, KERNEL):
-        return None
-    return CODE if is_code(entry) else CONFIGURATION if is_configuration(entry) else None
+    kind = CODE if is_code(entry) else CONFIGURATION if is_configuration(entry) else None
+    return None if kind is None or inside(entry.path, KERNEL) else kind
 
 
 def _surface(tree: FileTree, writability: Writability) -> _Surface:

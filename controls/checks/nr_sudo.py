@@ -25,12 +25,14 @@ _PASSWORDLESS = re.compile(rb"^[^#\n]*(?:\bNOPASSWD\s*:|\bpermit\b[^#\n]*\bnopas
 def run(evidence: Evidence) -> Outcome:
     """Programs by name, links to them, and rules that ask for no password."""
     tree = evidence.filesystem
-    found = [*_programs(evidence), *_rules(evidence)]
+    runnable = list(_runnable(tree, RAISES | ROOT_ONLY))
+    found = [*_programs(evidence, runnable), *_rules(evidence)]
     notes = tuple(
         file_observation(
             evidence, entry, f"{entry.name} only lowers the privilege of a process that is root already.", method="name"
         )
-        for entry in _runnable(tree, ROOT_ONLY)
+        for entry in runnable
+        if entry.name in ROOT_ONLY
     )
     if found:
         return Failed(observations=(*found, *notes))
@@ -41,16 +43,17 @@ def run(evidence: Evidence) -> Outcome:
 
 
 def _runnable(tree: FileTree, names: frozenset[str]) -> Iterable[FileEntry]:
-    for entry in tree:
-        if entry.name not in names or entry.kind is FileKind.DIRECTORY:
+    for path in [path for path in tree.entries if path[path.rfind("/") + 1 :] in names]:
+        entry = tree.entries[path]
+        if entry.kind is FileKind.DIRECTORY:
             continue
-        target = tree.resolve(entry.path)
+        target = tree.resolve(path)
         if target is not None and target.executable:
             yield entry
 
 
-def _programs(evidence: Evidence) -> Iterable[Observation]:
-    for entry in _runnable(evidence.filesystem, RAISES):
+def _programs(evidence: Evidence, runnable: Iterable[FileEntry]) -> Iterable[Observation]:
+    for entry in (entry for entry in runnable if entry.name in RAISES):
         target = evidence.filesystem.resolve(entry.path) or entry
         leads = f", a link to /{target.path}," if entry.kind is FileKind.SYMLINK else ""
         bits = f" setuid to uid {target.uid}" if target.mode & 0o4000 else " with file capabilities"

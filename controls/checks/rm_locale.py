@@ -19,6 +19,15 @@ _TRANSLATION = re.compile(r"usr/(?:local/)?share/(?:locale|locale-langpack)/(?P<
 _COMPILED = re.compile(r"usr/lib(?:64)?/locale/(?P<locale>[^/]+)/.+")
 _ARCHIVE = "usr/lib/locale/locale-archive"
 _SOURCES = PathMatcher(("usr/share/i18n/locales/**", "usr/share/i18n/charmaps/**", "usr/share/X11/locale/**"))
+_BEGINNINGS = (
+    "usr/share/locale",
+    "usr/local/share/locale",
+    "usr/lib/locale/",
+    "usr/lib64/locale/",
+    "usr/share/i18n/",
+    "usr/share/X11/locale/",
+)
+"""What all of these begin with: it spares most paths the expressions."""
 _OPTIONAL = PathMatcher(
     (
         "usr/lib/**/gconv/*.so",
@@ -63,7 +72,7 @@ def run(evidence: Evidence) -> Outcome:
 
 def _unused(path: str, wanted: frozenset[str]) -> str | None:
     """What sort of unneeded data lies at `path`, if any."""
-    if not path.startswith("usr/"):
+    if not path.startswith(_BEGINNINGS):
         return None
     translation = _TRANSLATION.fullmatch(path)
     if translation is not None:

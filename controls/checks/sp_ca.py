@@ -39,7 +39,7 @@ _PEM = ContentRequest(
 )
 _LOCAL = re.compile(r"usr/local/share/ca-certificates/.+|(?:etc/pki/ca-trust/source|usr/share/pki/trust)/anchors/.+")
 """Where an administrator puts anchors of his own: no package does."""
-_KEY_STORE = re.compile(r"(?:.*/)?(?:cacerts|cacerts\.jks|cert9\.db)")
+_KEY_STORES = ("cacerts", "cacerts.jks", "cert9.db")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 
@@ -63,7 +63,7 @@ def run(evidence: Evidence) -> Outcome:
     expected = {anchor.fingerprint for anchor in anchors if _packaged(evidence, anchor.entry)}
     extra = [anchor for anchor in anchors if anchor.fingerprint not in expected]
     local = [anchor for anchor in extra if _LOCAL.fullmatch(anchor.entry.path)]
-    stores = [entry for entry in tree.files() if _KEY_STORE.fullmatch(entry.path)]
+    stores = [entry for entry in tree.files() if entry.path.endswith(_KEY_STORES) and entry.name in _KEY_STORES]
     if (expected and extra) or local:
         each = {anchor.fingerprint: anchor for anchor in reversed(extra if expected else local)}
         return Failed(observations=tuple(_observation(evidence, anchor) for anchor in reversed(each.values())))

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from compliance.formats.elf import MAGIC
-from compliance.model.filesystem import FileEntry, FileFacts, FileKind, FileTree
+from compliance.model.filesystem import FileAttributes, FileEntry, FileFacts, FileKind, FileReading, FileTree
 from compliance.model.outcome import Check, Failed, Observation
 from controls.checks import (
     rm_compiler,
@@ -207,19 +207,17 @@ def tree_of(files: Iterable[File]) -> FileTree:
         entries[file.path] = FileEntry(
             path=file.path,
             kind=kind,
-            mode=real.mode,
-            uid=0,
-            gid=0,
             size=real.size,
-            layer=0,
             inode=inodes[real.path],
-            link=file.target if kind is FileKind.SYMLINK else "",
-            sha256=real.sha256,
-            facts=real.facts,
+            attributes=FileAttributes(mode=real.mode, uid=0, gid=0, layer=0),
+            reading=FileReading(
+                sha256=real.sha256, facts=real.facts, link=file.target if kind is FileKind.SYMLINK else ""
+            ),
         )
         folder = file.path.rpartition("/")[0]
         while folder and folder not in entries:
-            entries[folder] = FileEntry(folder, FileKind.DIRECTORY, 0o755, 0, 0, 0, 0, len(files) + len(entries) + 1)
+            inode = len(files) + len(entries) + 1
+            entries[folder] = FileEntry(folder, FileKind.DIRECTORY, 0, inode, FileAttributes(0o755, 0, 0, 0))
             folder = folder.rpartition("/")[0]
     return FileTree(dict(sorted(entries.items())))
 

@@ -13,6 +13,7 @@ from controls.programs import programs
 from tests.builders import elf as make
 from tests.builders import upx as packs
 from tests.builders.evidence import Node, evidence, file, program, symlink
+from tests.unit.formats.test_go_buildinfo import inline
 
 EXAMINER = Examiner(marker_rules())
 ASH = b"\0PPID=\0OPTIND=1\0PS1=$ \0PS4=+ \0Bad substitution\0Syntax error: \0"
@@ -206,6 +207,35 @@ def test_a_java_launcher_with_a_main_class_of_its_own_does_not_run_any() -> None
 def test_a_shell_in_a_shared_library_is_possible() -> None:
     found = only(shells({"usr/lib/libbusybox.so.1": file(make.library("libbusybox.so.1", ASH))}))
     assert found.presence is Presence.POSSIBLE
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "tools"),
+    [
+        ("network-tools", "example.org/tools/netcat", ("netcat",)),
+        ("network-tools", "example.org/tools/wget", ("wget",)),
+        ("debuggers", "example.org/tools/strace", ("strace",)),
+        ("network-tools", "example.org/netcat/server", ()),
+    ],
+)
+def test_a_go_program_is_the_tool_that_its_main_package_is_called(kind: str, path: str, tools: tuple[str, ...]) -> None:
+    content = make.static_program(inline("go1.23.4", f"path\t{path}\n"))
+    found = detect(see({"opt/x": program(content)}), kind).findings
+    assert tuple(tool for finding in found for tool in finding.tools) == tools
+
+
+def test_a_shell_that_speaks_bash_is_found_and_bash_is_bash_alone() -> None:
+    words = b"BASH_XTRACEFD\0DIRSTACK\0SHELLOPTS\0: not a shell builtin\0no such job\0"
+    bash = words + b"BASH_VERSINFO\0GNU bash, version \0BASH_EXECUTION_STRING\0"
+    assert only(shells({"x": program(make.static_program(words))})).tools == ("bash-alike",)
+    assert only(shells({"x": program(make.static_program(bash))})).tools == ("bash",)
+    assert shells({"x": program(make.static_program(b"BASH_XTRACEFD\0DIRSTACK\0SHELLOPTS\0"))}) == ()
+
+
+def test_a_client_of_conda_in_rust_is_a_package_manager() -> None:
+    text = b"conda-meta\0/registry/rattler-0.48.3/src/install/driver.rs"
+    found = only(detect(see({"x": program(make.static_program(text))}), "language-package-managers").findings)
+    assert found.tools == ("conda",)
 
 
 def test_a_library_is_no_interpreter() -> None:

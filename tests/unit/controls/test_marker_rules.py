@@ -96,6 +96,7 @@ def test_a_busybox_lists_its_shell_among_its_applets() -> None:
         "/usr/bin/git",
         "/usr/sbin/ldconfig",
         "/usr/bin/keytool",
+        "/usr/bin/shellcheck",
     ],
 )
 def test_other_programs_are_not_taken_for_a_tool(path: str) -> None:

@@ -21,10 +21,12 @@ def test_the_same_literals_are_found_as_one_by_one(wanted: list[bytes], content:
         for number, literal in enumerate(wanted)
         if literal in content
     }
-    assert search.any(content) == bool(expected)
+    in_order = sorted((at, number) for number, places in expected.items() for at in places)
+    assert search.few(content) == in_order
     assert all_places(search, content) == expected
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(literals, "MANY", 3)  # as if the content were full of them
+        assert search.few(content) == (in_order if len(in_order) <= 3 else None)
         assert all_places(search, content) == expected
 
 
@@ -43,7 +45,7 @@ def test_a_content_beyond_one_scan_is_searched_to_its_end_and_across_the_border(
     monkeypatch.setattr(literals, "_AT_ONCE", 8)
     search = LiteralSearch([b"omega", b"end"])
     assert all_places(search, b"....." + b"omega" + b"........end") == {0: [5], 1: [18]}
-    assert not search.any(b"omeg.mega" * 3)
+    assert all_places(search, b"omeg.mega" * 3) == {}
 
 
 def test_threads_may_share_one_search() -> None:

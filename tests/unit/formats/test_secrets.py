@@ -238,10 +238,10 @@ def test_all_places_of_all_literals_are_found_as_a_plain_search_finds_them(parts
         for n, literal in enumerate(literals)
     )
     content = b"".join(parts)
-    found = set(SecretSearch(SecretRules(rules=rules, named=NAMED)).hits(content))
-    assert found == {
-        (n, at) for n, literal in enumerate(literals) for at in range(len(content)) if content.startswith(literal, at)
-    }
+    found = SecretSearch(SecretRules(rules=rules, named=NAMED)).hits(content)
+    assert found == [
+        (at, n) for at in range(len(content)) for n, literal in enumerate(literals) if content.startswith(literal, at)
+    ]
 
 
 @pytest.mark.parametrize("at", [0, WINDOW - 20, WINDOW - 1, WINDOW, 2 * WINDOW - 6, 3 * WINDOW - 41])
