@@ -5,7 +5,6 @@ The only composition root: here, and nowhere else, do the engine, the control li
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,26 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compliance.errors import PolicyError
-from compliance.formats.examine import Examines
-from compliance.ingest.layer_cache import LayerCache
 from compliance.ingest.layers import Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
-from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.registry_options import RegistryOptions
 from compliance.ingest.source import open_source, parse_reference
-from compliance.model.evidence import Evidence, Profile, ProfileSource, SuppliedReport, Variant
-from compliance.model.image import Image, ImageConfig
-from compliance.model.outcome import Severity, Waiver
-from compliance.model.reference import ImageReference, Platform, Scheme
+from compliance.model.reference import Scheme
 from compliance.model.request import ContentRequest
+from compliance.version import VERSION
 
 if TYPE_CHECKING:
     from compliance.evaluate.waivers import WaivedImage
+    from compliance.formats.examine import Examines
     from compliance.formats.sbom_document import SbomDocument
     from compliance.formats.secrets import SecretSearch
+    from compliance.ingest.layer_cache import LayerCache
     from compliance.model.advice import CompatibilityAdvice
     from compliance.model.assessment import Assessment, DefinitionFile, ToolInfo
     from compliance.model.drift import Drift
+    from compliance.model.evidence import Evidence, SuppliedReport, Variant
+    from compliance.model.filesystem import FileTree
+    from compliance.model.image import Image, ImageConfig
+    from compliance.model.inventory import Inventory
+    from compliance.model.outcome import Severity, Waiver
+    from compliance.model.reference import ImageReference, Platform
     from compliance.model.verification import Verification
     from compliance.sign.image_attestations import Attached
     from compliance.sign.signer import Signer
@@ -81,7 +83,7 @@ class Options:
     `definitions` are what the image is held against, the user's own among them: without any, the shipped `frameworks`
     (None: all), and the profile of the variant. `waivers` are the user's files of accepted failures. `baseline` is the
     reference of an image to compare with, `approved_bases` references or digests of base images. `aside` are names of
-    attached artifacts that are not looked at.
+    attached artifacts that are not looked at. `fail_on` None is high.
     """
 
     platform: Platform | None = None
@@ -90,7 +92,7 @@ class Options:
     waivers: tuple[WaiverFile, ...] = ()
     frameworks: tuple[str, ...] | None = None
     trust: Trust = Trust()
-    fail_on: Severity = Severity.HIGH
+    fail_on: Severity | None = None
     baseline: str | None = None
     approved_bases: tuple[str, ...] = ()
     supplied: tuple[SuppliedReport, ...] = ()
@@ -100,6 +102,16 @@ class Options:
     cache: LayerCache | None = None
     registry: RegistryOptions = field(default_factory=RegistryOptions)
     aside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadImage:
+    """An image read to its last layer and inventoried; nothing that is attached to it has been verified."""
+
+    image: Image
+    filesystem: FileTree
+    inventory: Inventory
+    assessed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +136,8 @@ class Watcher:
 
 
 def tool_version() -> str:
-    """The version of the installed distribution."""
-    return importlib.metadata.version(TOOL)
+    """The version of this tool, as outputs state it."""
+    return VERSION
 
 
 def assess(reference: str, options: Options, watcher: Watcher | None = None) -> Assessment:
@@ -134,6 +146,7 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
     from compliance.evaluate.runner import run_checks
     from compliance.evaluate.waivers import apply
     from compliance.model.assessment import Assessment
+    from compliance.model.outcome import Severity
     from compliance.verify.trust_policy import names
     from controls.asking import asked_for
     from controls.coverage import NEEDS, left_out
@@ -164,7 +177,10 @@ def assess(reference: str, options: Options, watcher: Watcher | None = None) -> 
         library=definitions.library,
         tool=_tool(definitions.library.digest),
         summary=summarise(
-            results, options.fail_on, profile.counted(checks, asked), policy=evidence.verification.policy
+            results,
+            options.fail_on or Severity.HIGH,
+            profile.counted(checks, asked),
+            policy=evidence.verification.policy,
         ),
         started=moment,
         finished=moment,
@@ -293,15 +309,48 @@ def gather(
 ) -> Evidence:
     """Read, inventory and verify the image, for whatever looks at the evidence afterwards.
 
-    `requests` are what checks want; without any (None) programs are not searched for what they are, which is
-    faster, and no check may be run on the evidence.
+    `requests` are those of `read_image`.
     """
-    from compliance.sbom.inventory import requests as inventory_requests
-    from compliance.sbom.inventory import take_inventory
+    from compliance.model.evidence import Evidence, Profile, ProfileSource
     from controls.variant import declared_profile
 
     watcher = watcher or Watcher()
-    reads = Reads.INVENTORY if requests is None else Reads.EVIDENCE
+    found = read_image(reference, options, watcher, requests)
+    watcher.stage(Stage(name="verifying signatures"))
+    verification = verify(found.image, options, layers_read=True)
+    watcher.stage(Stage(name="checking"))
+    own = options.definitions.profile if options.definitions is not None else None
+    variant = options.variant if own is None else own.variant
+    said_by = ProfileSource.FLAG if own is None else ProfileSource.FILE
+    return Evidence(
+        image=found.image,
+        filesystem=found.filesystem,
+        inventory=found.inventory,
+        verification=verification,
+        profile=declared_profile(found.image) if variant is None else Profile(variant=variant, source=said_by),
+        assessed_at=found.assessed_at,
+    )
+
+
+def read_image(
+    reference: str,
+    options: Options,
+    watcher: Watcher | None = None,
+    requests: Iterable[ContentRequest] | None = None,
+    *,
+    files: bool = False,
+) -> ReadImage:
+    """Read every layer of the image and take its inventory: all that a bill of materials is made of.
+
+    `requests` are what checks want; without any (None) programs are not searched for what they are, which is
+    faster, and no check may be run on what is found. For a list of `files` each is digested by every algorithm.
+    """
+    from compliance.ingest.read import Reading, read_tree
+    from compliance.sbom.inventory import requests as inventory_requests
+    from compliance.sbom.inventory import take_inventory
+
+    watcher = watcher or Watcher()
+    reads = Reads.FILES if files else Reads.INVENTORY if requests is None else Reads.EVIDENCE
     wanted = tuple({request.name: request for request in (*inventory_requests(), *(requests or ()))}.values())
     source = open_source(parse_reference(reference), limits=options.limits, registry=options.registry)
     try:
@@ -310,7 +359,7 @@ def gather(
         watcher.stage(Stage(name="reading layers", total=sum(layer.size for layer in image.layers)))
         examiner, secrets, rules = _examiner(reads)
         reading = Reading(
-            requests=wanted if reads is Reads.INVENTORY else (*wanted, *_implied(image.config)),
+            requests=wanted if requests is None else (*wanted, *_implied(image.config)),
             examiner=examiner,
             reads=reads,
             rules=rules,
@@ -324,27 +373,14 @@ def gather(
         source.close()
     watcher.stage(Stage(name="taking inventory"))
     inventory = take_inventory(tree)
-    watcher.stage(Stage(name="verifying signatures"))
-    verification = verify(image, options, layers_read=True)
-    watcher.stage(Stage(name="checking"))
-    own = options.definitions.profile if options.definitions is not None else None
-    variant = options.variant if own is None else own.variant
-    said_by = ProfileSource.FLAG if own is None else ProfileSource.FILE
-    return Evidence(
-        image=image,
-        filesystem=tree,
-        inventory=inventory,
-        verification=verification,
-        profile=declared_profile(image) if variant is None else Profile(variant=variant, source=said_by),
-        assessed_at=options.effective or options.now,
-    )
+    return ReadImage(image=image, filesystem=tree, inventory=inventory, assessed_at=options.effective or options.now)
 
 
 def _examiner(reads: Reads) -> tuple[Examines, SecretSearch | None, str]:
     """What looks into programs, what looks for secrets in every file, and what identifies the rules of both."""
     from compliance.formats.examine import Examiner, PackageExaminer
 
-    if reads is Reads.INVENTORY:
+    if reads is not Reads.EVIDENCE:
         return PackageExaminer(), None, ""
     from controls.knowledge import marker_rules
     from controls.secret_rules import secret_knowledge, secret_search
@@ -444,7 +480,7 @@ def _trusted_root(image: Image, trust: Trust) -> bytes | None:
 
 
 def sbom(
-    evidence: Evidence,
+    evidence: Evidence | ReadImage,
     form: str = "cyclonedx-json",
     *,
     files: bool = False,

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from compliance.errors import FormatError, UsageError
 from reports.language import ENGLISH, Language
 from reports.logo_png import read_png
-from reports.logo_svg import read_svg
 from reports.page_templates import SHIPPED, Templates
 from reports.text import sentence
 
@@ -96,6 +95,8 @@ def read_branding(
 
 def read_logo(content: bytes) -> Logo:
     """A PNG or SVG picture. Raises UsageError for anything else, and for an SVG that is more than shapes."""
+    from reports.logo_svg import read_svg
+
     if len(content) > LOGO_SIZE_MAX:
         raise _refused(f"larger than {LOGO_SIZE_MAX} bytes", "logo")
     try:

@@ -51,7 +51,7 @@ class Assessment:
 
         Raises UsageError where there is no such file, FormatError for one that is none.
         """
-        from compliance.api.given import read_file
+        from compliance.formats.user_file import read_file
         from compliance.store.bundle_manifest import FILE_SIZE_MAX
 
         file = Path(path) / ASSESSMENT_FILE if Path(path).is_dir() else Path(path)

@@ -124,7 +124,7 @@ def _is_pdf(path: Path) -> bool:
 
 
 def _of_report(text: str, path: Path) -> Evidence:
-    from compliance.api.given import read_file
+    from compliance.formats.user_file import read_file
     from compliance.store.evidence_bundle import ReportContent, report_files
     from reports.pdf_attachments import PDF_SIZE_MAX, embedded_files
 

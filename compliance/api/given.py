@@ -7,25 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compliance.errors import FormatError, UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from compliance.model.evidence import SuppliedReport
     from compliance.pipeline import Trust, WaiverFile
     from controls.definitions import GivenFile
-
-FILE_SIZE_MAX = 4 * 2**20
-
-
-def read_file(path: Path, what: str, limit: int = FILE_SIZE_MAX) -> bytes:
-    """The content of a file that the user named. Raises UsageError."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(limit + 1)
-    except OSError as error:
-        raise UsageError(f"can't read the {what}: {error.strerror}", code="not-found", where=str(path)) from None
-    if len(content) > limit:
-        raise UsageError(f"the {what} is larger than {limit} bytes", code="limit-exceeded", where=str(path))
-    return content
 
 
 def file_or_name(text: str, what: str) -> str | GivenFile:

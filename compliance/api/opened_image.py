@@ -49,17 +49,17 @@ class OpenedImage:
         """Its packages. Reads every layer the first time. Raises ComplianceError."""
         from compliance.api.inventory import Inventory
         from compliance.errors import SourceError
-        from compliance.pipeline import gather
+        from compliance.pipeline import read_image
 
-        evidence = gather(self.reference, self._options)
-        if evidence.image.digest != self.digest:
+        found = read_image(self.reference, self._options)
+        if found.image.digest != self.digest:
             raise SourceError(
-                f"the image is another since it was opened: {evidence.image.digest}",
+                f"the image is another since it was opened: {found.image.digest}",
                 code="image-changed",
                 where=self.reference,
                 hint="open it again",
             )
-        return Inventory(evidence.inventory)
+        return Inventory(found.inventory)
 
     @property
     def layers(self) -> DataFrame:

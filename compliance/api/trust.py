@@ -7,7 +7,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import policy_trust, read_file
+from compliance.api.given import policy_trust
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from compliance import pipeline

@@ -6,9 +6,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import read_file
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from reports.branding import Branding

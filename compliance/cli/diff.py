@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import read_file
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from reports.drift_document import DriftDocument

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import file_or_name, given_file, is_path, policy_trust, read_file
+from compliance.api.given import file_or_name, given_file, is_path, policy_trust
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from compliance.ingest.limits import Limits

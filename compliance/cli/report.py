@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from compliance.api.given import read_file
 from compliance.cli import branding, options, output
 from compliance.cli.parser import Parser
+from compliance.formats.user_file import read_file
 
 SUMMARY = "render an assessment.json in any format, without the image"
 DESCRIPTION = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from compliance.api.given import read_file
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import UsageError
+from compliance.formats.user_file import read_file
 
 SUMMARY = "only the bill of materials"
 DESCRIPTION = (
@@ -49,19 +49,19 @@ def run(values: Namespace) -> int:
 def _of_image(values: Namespace, targets: tuple[output.Target, ...]) -> list[bytes]:
     """Every file is digested, as for an assessment: the same document comes out of both."""
     from compliance.cli import progress
-    from compliance.pipeline import gather, sbom
+    from compliance.pipeline import read_image, sbom
 
     watcher = progress.watcher(quiet=values.quiet, no_progress=values.no_progress)
     try:
-        evidence = gather(values.image, options.run_options(values), watcher, requests=() if values.files else None)
+        found = read_image(values.image, options.run_options(values), watcher, files=values.files)
         contents = [
-            sbom(evidence, target.format, files=values.files, author=values.author, supplier=values.supplier)
+            sbom(found, target.format, files=values.files, author=values.author, supplier=values.supplier)
             for target in targets
         ]
     finally:
         watcher.close()
     if not values.quiet:
-        output.say_notices(evidence.image, verbose=values.verbose)
+        output.say_notices(found.image, verbose=values.verbose)
     return contents
 
 

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 
 from compliance.cli.parser import Parser
+from compliance.version import VERSION
 
 SUMMARY = "show the version"
 DESCRIPTION = "Show the version."
@@ -17,7 +18,5 @@ def arguments(parser: Parser) -> None:
 
 def run(values: Namespace) -> int:
     """Print it."""
-    from importlib.metadata import version
-
-    sys.stdout.write(f"hullmark {version('hullmark')}\n")
+    sys.stdout.write(f"hullmark {VERSION}\n")
     return 0

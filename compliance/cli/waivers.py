@@ -9,10 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compliance.api.given import read_file, waiver_files
+from compliance.api.given import waiver_files
 from compliance.cli import options, output
 from compliance.cli.parser import Parser
 from compliance.errors import ExitCode, UsageError
+from compliance.formats.user_file import read_file
 
 if TYPE_CHECKING:
     from compliance.evaluate.waivers import Assessed, WaiverReview

@@ -22,6 +22,7 @@ Those beginning with ``bsi:component:`` are of BSI TR-03183-2's taxonomy, given 
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -58,8 +59,10 @@ IN_BINARY = frozenset({"go", "rust", "elf-note", "binary"})
 CANDIDATE_CONFIDENCE = 0.3
 """Of a CPE made from name and version, its vendor left open: below what any cataloger states, and not measured."""
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _NAMESPACE = uuid.UUID("7d2f8f0c-6b1a-5f0e-9c39-0d6a5a0f5b3e")
 _OCCURRENCES_MAX = 1000
+_PUNCTUATION = re.compile(r"[^\w.-]", re.ASCII)
 
 # What an operating system's package ships under another name: a part of its component, not told twice.
 _NESTED_TYPES = frozenset({"pypi", "npm", "gem", "composer", "cran"})
@@ -117,7 +120,7 @@ def dump(value: Mapping[str, Any]) -> bytes:
 
 
 def _compact(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    return _JSON.encode(value).encode("utf-8", "replace")
 
 
 def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -336,7 +339,7 @@ def _cpe_value(text: str) -> str:
     """An attribute value as a formatted string binds it: lower case, punctuation escaped; "" for what has none."""
     if not text.isascii() or not text.isprintable() or " " in text:
         return ""
-    return "".join(char if char.isalnum() or char in "_.-" else f"\\{char}" for char in text.lower())
+    return _PUNCTUATION.sub(r"\\\g<0>", text.lower())
 
 
 def _occurrences(locations: tuple[Location, ...], document: SbomDocument) -> Iterator[dict[str, Any]]:

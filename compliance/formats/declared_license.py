@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from compliance.model.inventory import License
 
@@ -46,6 +47,7 @@ def references_in(expression: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(REFERENCE.findall(expression)))
 
 
+@lru_cache(maxsize=8192)
 def parts_of(expression: str) -> tuple[str, ...]:
     """The operands of an expression that is joined by AND alone, without the brackets around them; else itself."""
     parts, depth, start = [], 0, 0

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from math import log2
 from typing import Protocol
 
 from compliance.formats import go_buildinfo, multicall, upx
 from compliance.formats.elf import MAGIC, RUST_SOURCES, Layout, read_elf, read_protections
+from compliance.formats.literals import LiteralSearch
 from compliance.formats.markers import MarkerRule, MarkerSearch
 from compliance.model.filesystem import ElfFacts, FileFacts
 
@@ -49,6 +49,10 @@ class PackageExaminer:
     Go build info, a package note, Rust's audit data; no markers, no names of libraries, no applets.
     """
 
+    def __init__(self) -> None:
+        """Nothing to set up before the first program."""
+        self._search = LiteralSearch((go_buildinfo.MAGIC,))
+
     def examine(self, content: bytes) -> FileFacts | None:
         """See Examines."""
         if content[:2] == b"#!":
@@ -56,7 +60,7 @@ class PackageExaminer:
         if content[:4] != MAGIC:
             return None
         elf, layout = read_elf(content)
-        go = go_buildinfo.read_go_buildinfo(content, layout, _places(content, go_buildinfo.MAGIC))
+        go = go_buildinfo.read_go_buildinfo(content, layout, self._search.found(content).get(0, ()))
         return FileFacts(elf=elf if go is None else replace(elf, go=go))
 
 
@@ -124,16 +128,6 @@ class Examiner:
             packer=_packer(content, elf, layout, packed),
         )
         return facts, packed
-
-
-def _places(content: bytes, literal: bytes) -> Iterator[int]:
-    """Where `literal` stands; a program that looks for it has it among its constants too."""
-    at = content.find(literal)
-    for _ in range(_EXTRA_OFFSETS_MAX):
-        if at < 0:
-            return
-        yield at
-        at = content.find(literal, at + 1)
 
 
 def _shebang(content: bytes) -> str:

@@ -18,13 +18,15 @@ NAMES = (*_VERSIONS, *(f"{name}@{version}" for name, versions in _VERSIONS.items
 
 def write(document: SbomDocument, name: str) -> bytes:
     """`document` in the format of that name, one of NAMES."""
-    from compliance.formats import cyclonedx, spdx
-
     form, _, version = name.partition("@")
     version = version or _VERSIONS[form][0]
     with _no_collector():
         if form == "spdx-json":
-            return spdx.to_spdx_json(document)
+            from compliance.formats.spdx import to_spdx_json
+
+            return to_spdx_json(document)
+        from compliance.formats import cyclonedx
+
         if form == "cyclonedx-xml":
             return cyclonedx.to_cyclonedx_xml(document, version)
         return cyclonedx.to_cyclonedx_json(document, version)

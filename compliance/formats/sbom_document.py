@@ -333,9 +333,9 @@ def installed_digests(packages: Iterable[Package], owned: Mapping[str, list[File
     for package in packages:
         entries = owned.get(package.purl, ())
         if entries and all(entry.sha256 for entry in entries):
-            lines = sorted((entry.path.encode("utf-8", "surrogateescape"), entry.sha256) for entry in entries)
-            listing = b"".join(b"%s  %s\n" % (sha256.encode(), path) for path, sha256 in lines)
-            digests[package.purl] = hashlib.sha256(listing).hexdigest()
+            ordered = sorted(entries, key=lambda entry: entry.path.encode("utf-8", "surrogateescape"))
+            listing = "".join([f"{entry.sha256}  {entry.path}\n" for entry in ordered])
+            digests[package.purl] = hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
     return digests
 
 
@@ -349,9 +349,10 @@ def _owned_files(tree: FileTree, inventory: Inventory) -> dict[str, list[FileEnt
         for place in package.locations
         if posixpath.basename(place.path) == "package.json"
     }
+    known: dict[str, str | None] = {}
     for entry in tree.regular():
         owner = inventory.owners.get(entry.path)
-        purl = (_node_folder(entry.path, folders) if folders else None) or owner
+        purl = (_node_package(entry.path.rpartition("/")[0], folders, known) if folders else None) or owner
         if purl is not None:
             owned.setdefault(purl, []).append(entry)
     for package in inventory.packages:  # what an OS package ships under another name
@@ -362,16 +363,19 @@ def _owned_files(tree: FileTree, inventory: Inventory) -> dict[str, list[FileEnt
     return owned
 
 
-def _node_folder(path: str, folders: Mapping[str, str]) -> str | None:
-    """The package in whose folder `path` lies; what lies in node_modules is not the outer package's."""
-    folder = path
-    while folder:
-        folder = posixpath.dirname(folder)
-        if folder in folders:
-            return folders[folder]
-        if posixpath.basename(folder) == "node_modules":
-            return None
-    return None
+def _node_package(folder: str, packages: Mapping[str, str], known: dict[str, str | None]) -> str | None:
+    """The package in whose folder `folder` lies; what lies in node_modules is not the outer package's.
+
+    `known` holds the answers so far, by folder: an image has ten times more files than folders.
+    """
+    if folder in known:
+        return known[folder]
+    outer, _, name = folder.rpartition("/")
+    purl = packages.get(folder)
+    if purl is None and folder and name != "node_modules":
+        purl = _node_package(outer, packages, known)
+    known[folder] = purl
+    return purl
 
 
 def _single_files(packages: Iterable[Package], tree: FileTree | None) -> Iterator[tuple[str, SingleFile]]:
@@ -416,12 +420,11 @@ def is_program(entry: FileEntry) -> bool:
 
 def _unowned_programs(tree: FileTree, inventory: Inventory, owned: Mapping[str, list[FileEntry]]) -> int:
     """By mode alone: the same number whether or not the files were looked into."""
-    known = {entry.path for entries in owned.values() for entry in entries}
+    known = set(inventory.owners)
+    known.update(entry.path for entries in owned.values() for entry in entries)
     known.update(place.path for package in inventory.packages for place in package.locations)
     return sum(
-        1
-        for entry in tree.regular()
-        if entry.executable and known.isdisjoint(tree.names(entry)) and inventory.owner(*tree.names(entry)) is None
+        1 for entry in tree if entry.executable and entry.path not in known and known.isdisjoint(tree.names(entry))
     )
 
 

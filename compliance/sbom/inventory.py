@@ -64,19 +64,26 @@ class _RealPaths:
 
     def __init__(self, tree: FileTree) -> None:
         self._tree = tree
+        self._entries = tree.entries
         self._folders: dict[str, str | None] = {}
 
     def __call__(self, path: str) -> str | None:
         """The entry's own path (a link stays itself); None if it is not there or is a directory."""
+        place: str | None = path
+        entry = self._entries.get(path)  # no link lies above an entry of the merged tree
+        if entry is None:
+            place = self._past_links(path)
+            entry = self._entries.get(place) if place is not None else None
+        return None if entry is None or entry.kind is FileKind.DIRECTORY else place
+
+    def _past_links(self, path: str) -> str | None:
         folder, _, name = path.rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = self._tree.real_path(folder)
         real = self._folders[folder]
         if real is None or not name:
             return None
-        place = f"{real}/{name}" if real else name
-        entry = self._tree.entries.get(place)
-        return None if entry is None or entry.kind is FileKind.DIRECTORY else place
+        return f"{real}/{name}" if real else name
 
 
 def _owners(packages: Iterable[Package], real: _RealPaths) -> dict[str, str]:

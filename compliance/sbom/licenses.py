@@ -128,7 +128,7 @@ def license_of(raw: str) -> License:
 def licenses_of(raws: Iterable[str]) -> tuple[License, ...]:
     """Each licence once, in the order given; empty texts and "unknown" are none."""
     found: dict[str, License] = {}
-    for raw in raws:
+    for raw in dict.fromkeys(raws):
         licence = license_of(raw)
         if licence.raw and licence.raw.lower() not in ("unknown", "none", "noassertion", "n/a"):
             found.setdefault(licence.expression or licence.raw, licence)

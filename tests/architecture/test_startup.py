@@ -47,3 +47,11 @@ def test_starting_the_command_loads_no_heavy_library(checkout: Path, program: st
     loaded = loaded_after(program, checkout)
     assert "compliance.cli.main" in loaded
     assert not loaded.intersection(HEAVY)
+
+
+def test_an_inventory_loads_nothing_that_verifies_signatures(checkout: Path, samples: Path) -> None:
+    arguments = ["hullmark", "sbom", "-q", "--no-cache", f"oci-dir:{samples / 'hardened'}"]
+    program = f"import sys; sys.argv = {arguments}; from compliance.cli.main import main; main()"
+    loaded = loaded_after(program, checkout)
+    assert "compliance.formats.cyclonedx" in loaded
+    assert not loaded.intersection(("compliance.model.verification", "cryptography", "importlib.metadata", "sigstore"))

@@ -6,7 +6,6 @@ import posixpath
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
@@ -29,7 +28,6 @@ _DATABASE_FOLDER = "/var/lib/pacman/local/"
 _ARCH = "arch"
 
 
-@dataclass(frozen=True, slots=True)
 class AlpmCataloger:
     """Packages of var/lib/pacman/local with the files they own and the digests recorded for these."""
 

@@ -22,7 +22,6 @@ _DATABASE = ContentRequest(
 _CONSTRAINT = re.compile(r"[<>=~@]")
 
 
-@dataclass(frozen=True, slots=True)
 class ApkCataloger:
     """Packages of lib/apk/db/installed (usr/lib/apk/db since the merge of /usr)."""
 

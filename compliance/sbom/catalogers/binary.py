@@ -96,7 +96,6 @@ def _compiled(expression: bytes) -> re.Pattern[bytes]:
     return re.compile(expression.replace(b"<V>", VERSION))
 
 
-@dataclass(frozen=True, slots=True)
 class BinaryCataloger:
     """One package a program and file, with all names of the file that its rule knows.
 

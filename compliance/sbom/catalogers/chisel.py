@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -27,7 +26,6 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _UBUNTU = "ubuntu"
 
 
-@dataclass(frozen=True, slots=True)
 class ChiselCataloger:
     """Packages of manifest.wall, usually in var/lib/chisel, with the paths that their slices brought."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -47,7 +46,6 @@ def _files(stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 _RECORD = ContentRequest(name="conda-record", globs=("**/conda-meta/*.json",), max_size=64 * 2**20, reduce=read_record)
 
 
-@dataclass(frozen=True, slots=True)
 class CondaCataloger:
     """Packages of every environment, with the files they own there."""
 

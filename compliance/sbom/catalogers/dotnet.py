@@ -6,7 +6,6 @@ import base64
 import binascii
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -27,7 +26,6 @@ _FLAT_ASSETS = ("runtime", "native")
 _PLACED_ASSETS = ("runtimeTargets", "resources")
 
 
-@dataclass(frozen=True, slots=True)
 class DotnetCataloger:
     """Packages of deps.json, as declared where none of their files is there; those of lock files as declared."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -34,7 +33,6 @@ _ARCHITECTURES: Mapping[str, Mapping[int, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class ElfNoteCataloger:
     """One package for each different note; its locations are the files that carry it."""
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from compliance.errors import FormatError
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
-from compliance.formats.sbom_statement import SbomStatement, StatedPackage, read_sbom_statement
 from compliance.model.filesystem import FileEntry, FileTree
 from compliance.model.inventory import Cataloged, Distribution, Location, Package, Unknown
 from compliance.model.request import ContentRequest
@@ -25,9 +23,13 @@ from compliance.sbom.licenses import licenses_of
 if TYPE_CHECKING:
     from packageurl import PackageURL
 
+    from compliance.formats.sbom_statement import SbomStatement, StatedPackage
+
 
 def read_document(content: bytes) -> SbomStatement | str | None:
     """The document, why it can't be read, or None for what is no SBOM."""
+    from compliance.formats.sbom_statement import read_sbom_statement
+
     try:
         return read_sbom_statement(content)
     except FormatError as error:
@@ -62,7 +64,6 @@ _QUALIFIERS = frozenset({"arch", "build", "channel", "distro", "epoch", "platfor
 _CLIMB_MAX = 64
 
 
-@dataclass(frozen=True, slots=True)
 class EmbeddedSbomCataloger:
     """Every package with a package URL of every SBOM in the image, contained in what the SBOM says contains it."""
 
@@ -71,9 +72,14 @@ class EmbeddedSbomCataloger:
 
     def catalog(self, tree: FileTree, distribution: Distribution | None) -> Cataloged:
         """Purls are written as the other catalogers write them, so that what these find as well is told once."""
+        documents = tree.captured(_DOCUMENT.name)
+        if not documents:
+            return Cataloged()
+        from compliance.formats.sbom_statement import SbomStatement
+
         packages: list[Package] = []
         unknowns: list[Unknown] = []
-        for item in tree.captured(_DOCUMENT.name):
+        for item in documents:
             if isinstance(item.value, str):
                 unknowns.append(Unknown(path=item.entry.path, reason=f"SBOM: {item.value}"))
             elif isinstance(item.value, SbomStatement):

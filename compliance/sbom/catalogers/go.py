@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from compliance.formats.go_module_files import GoMod, read_go_mod, read_go_sum, read_modules_txt
 from compliance.formats.plain_text import plain_text
@@ -28,7 +27,6 @@ _DEVELOPMENT = "(devel)"
 _STANDARD_LIBRARY = "stdlib"
 
 
-@dataclass(frozen=True, slots=True)
 class GoCataloger:
     """The main module, its dependencies and the standard library of every Go executable; then source trees."""
 

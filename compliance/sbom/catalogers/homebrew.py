@@ -23,7 +23,6 @@ _KEG = re.compile(r"((?:.*/)?Cellar/([^/]+)/([^/]+))/(?:\.brew/[^/]+|INSTALL_REC
 _FIELD = re.compile(r"^[ \t]*(homepage|license)[ \t]+\"([^\"\n]+)\"", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
 class HomebrewCataloger:
     """One package a keg: Cellar/NAME/VERSION."""
 

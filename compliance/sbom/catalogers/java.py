@@ -55,40 +55,36 @@ _VERSION_KEYS = ("Implementation-Version", "Bundle-Version", "Plugin-Version", "
 
 # Families whose jars carry no pom.properties, as their builds are not Maven's; group and artifact names as published,
 # with ``@version`` where the group has changed.
-_FAMILIES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), group)
-    for pattern, group in (
-        (r"spring-boot(-.+)?", "org.springframework.boot"),
-        (r"spring-security-.+", "org.springframework.security"),
-        (r"spring-session-.+", "org.springframework.session"),
-        (
-            r"spring-(aop|aspects|beans|context|context-support|core|core-test|expression|instrument|jcl)",
-            "org.springframework",
-        ),
-        (r"spring-(jdbc|jms|messaging|orm|oxm|r2dbc|test|tx|web|webflux|webmvc|websocket)", "org.springframework"),
-        (r"hibernate-(core|envers|hikaricp|jcache|micrometer|spatial|testing|vector)", "org.hibernate.orm"),
-        (r"hibernate-models(-.+)?", "org.hibernate.models"),
-        (r"hibernate-validator(-.+)?", "org.hibernate.validator"),
-        (r"aspectj(rt|tools|weaver)", "org.aspectj"),
-        (r"asm(-analysis|-commons|-tree|-util)?@([4-9]|\d\d)\..+", "org.ow2.asm"),
-        (r"micrometer-.+", "io.micrometer"),
-        (r"reactor-core", "io.projectreactor"),
-        (r"reactor-netty(-.+)?", "io.projectreactor.netty"),
-        (r"tomcat-embed-.+", "org.apache.tomcat.embed"),
-        (r"kotlin-(stdlib|reflect)(-.+)?", "org.jetbrains.kotlin"),
-        (r"kotlinx-coroutines-.+", "org.jetbrains.kotlinx"),
-        (r"okhttp(-.+)?|logging-interceptor", "com.squareup.okhttp3"),
-        (r"okio(-.+)?", "com.squareup.okio"),
-        (r"groovy(-.+)?", "org.apache.groovy"),
-        (r"kafka-clients", "org.apache.kafka"),
-        (r"lucene-.+", "org.apache.lucene"),
-        (r"jooq(-.+)?", "org.jooq"),
-        (r"elasticsearch(-.+)?", "org.elasticsearch"),
-    )
+_FAMILIES = (
+    (r"spring-boot(-.+)?", "org.springframework.boot"),
+    (r"spring-security-.+", "org.springframework.security"),
+    (r"spring-session-.+", "org.springframework.session"),
+    (
+        r"spring-(aop|aspects|beans|context|context-support|core|core-test|expression|instrument|jcl)",
+        "org.springframework",
+    ),
+    (r"spring-(jdbc|jms|messaging|orm|oxm|r2dbc|test|tx|web|webflux|webmvc|websocket)", "org.springframework"),
+    (r"hibernate-(core|envers|hikaricp|jcache|micrometer|spatial|testing|vector)", "org.hibernate.orm"),
+    (r"hibernate-models(-.+)?", "org.hibernate.models"),
+    (r"hibernate-validator(-.+)?", "org.hibernate.validator"),
+    (r"aspectj(rt|tools|weaver)", "org.aspectj"),
+    (r"asm(-analysis|-commons|-tree|-util)?@([4-9]|\d\d)\..+", "org.ow2.asm"),
+    (r"micrometer-.+", "io.micrometer"),
+    (r"reactor-core", "io.projectreactor"),
+    (r"reactor-netty(-.+)?", "io.projectreactor.netty"),
+    (r"tomcat-embed-.+", "org.apache.tomcat.embed"),
+    (r"kotlin-(stdlib|reflect)(-.+)?", "org.jetbrains.kotlin"),
+    (r"kotlinx-coroutines-.+", "org.jetbrains.kotlinx"),
+    (r"okhttp(-.+)?|logging-interceptor", "com.squareup.okhttp3"),
+    (r"okio(-.+)?", "com.squareup.okio"),
+    (r"groovy(-.+)?", "org.apache.groovy"),
+    (r"kafka-clients", "org.apache.kafka"),
+    (r"lucene-.+", "org.apache.lucene"),
+    (r"jooq(-.+)?", "org.jooq"),
+    (r"elasticsearch(-.+)?", "org.elasticsearch"),
 )
 
 
-@dataclass(frozen=True, slots=True)
 class JavaCataloger:
     """Packages with coordinates from pom.properties, else from manifest and file name; then the declared ones."""
 
@@ -346,7 +342,7 @@ def _group(artifact: str, version: str, manifest: Mapping[str, str], hints: _Hin
     if group := hints.versioned.get((artifact, version)):
         return group, 0.95, "group id from an SBOM in the image that names them"
     for pattern, family in _FAMILIES:
-        if pattern.fullmatch(artifact) or pattern.fullmatch(f"{artifact}@{version}"):
+        if re.fullmatch(pattern, artifact) or re.fullmatch(pattern, f"{artifact}@{version}"):
             return family, 0.9, "group id by the artifact's family"
     if group := hints.declared.get(artifact):
         return group, 0.8, "group id from a pom in the image that names the artifact"

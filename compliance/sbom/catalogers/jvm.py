@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
@@ -18,7 +17,6 @@ _VERSION_KEYS = ("FULL_VERSION", "JAVA_RUNTIME_VERSION", "SEMANTIC_VERSION", "JA
 _FEATURE = re.compile(r"\d+(?:\.\d+)*")
 
 
-@dataclass(frozen=True, slots=True)
 class JvmCataloger:
     """One package for each home; its purl is generic, as no registry publishes runtimes."""
 

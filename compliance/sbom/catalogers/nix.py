@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
@@ -25,7 +24,6 @@ _NAME_VERSION = re.compile(
 _NO_PACKAGES = (".drv", ".tar", ".gz", ".xz", ".bz2", ".zip", ".zst", ".patch", ".diff", ".lock")
 
 
-@dataclass(frozen=True, slots=True)
 class NixCataloger:
     """Folders of nix/store with a version in their name; they own everything in them."""
 

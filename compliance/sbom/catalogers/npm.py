@@ -73,7 +73,6 @@ _LOCKS: tuple[tuple[ContentRequest, Reader], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class NpmCataloger:
     """Packages with a name and a version; a versionless manifest where npm installs is an unknown."""
 

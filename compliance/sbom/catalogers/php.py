@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -26,7 +25,6 @@ _SHA1 = re.compile(r"[0-9a-f]{40}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
 class PhpCataloger:
     """Packages that Composer, pear or pecl installed; those of composer.lock as declared."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
@@ -41,7 +40,6 @@ _LICENSE_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class PortageCataloger:
     """Packages of var/db/pkg with their files and the md5 sums recorded for these."""
 

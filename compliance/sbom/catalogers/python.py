@@ -13,7 +13,6 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from compliance.errors import FormatError
@@ -99,7 +98,6 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)([^;]
 _EXTRA = re.compile(r"\bextra\s*==")
 
 
-@dataclass(frozen=True, slots=True)
 class PythonCataloger:
     """Installed distributions, wherever in the tree their metadata lie; then the declared ones."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from compliance.errors import FormatError
 from compliance.formats.control_file import unique_fields
@@ -29,7 +28,6 @@ _OR_LATER = re.compile(r"([A-Za-z]+)\s*\(\s*>=?\s*(\d+(?:\.\d+)*)\s*\)")
 _ITSELF = "R"
 
 
-@dataclass(frozen=True, slots=True)
 class RCataloger:
     """Packages of R libraries; those of renv.lock as declared."""
 

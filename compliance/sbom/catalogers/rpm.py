@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from compliance.errors import FormatError
 from compliance.formats.plain_text import decode, plain_text
@@ -46,7 +45,6 @@ _DIGEST_ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512
 _PACKAGES_MAX = 200_000
 
 
-@dataclass(frozen=True, slots=True)
 class RpmCataloger:
     """Packages of the RPM database with owned files, their digests and what they require."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
@@ -42,7 +41,6 @@ _CHECKSUM = re.compile(r" {2}(?P<name>[^\s()]+) \((?P<version>[^\s()]+)\) sha256
 _SOURCES = frozenset({"GEM", "GIT", "PATH", "PLUGIN SOURCE"})
 
 
-@dataclass(frozen=True, slots=True)
 class RubyCataloger:
     """Gems of every specifications folder; gems of lock files as declared, if they are not those installed."""
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -26,7 +24,6 @@ _SOURCES = re.compile(r"(?:.*/)?(?:registry/src|git/checkouts)/.*")
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
 class RustCataloger:
     """Crates of executables with an audit section; those of lock files as declared, if they are others."""
 
@@ -105,6 +102,8 @@ def _inflated(audit: bytes) -> bytes:
 
 def _locked(content: bytes, entry: FileEntry) -> Iterator[Package]:
     """The crates of Cargo.lock, of any of its versions. Raises FormatError."""
+    import tomllib
+
     try:
         lock = tomllib.loads(decode(content))
     except (ValueError, RecursionError):

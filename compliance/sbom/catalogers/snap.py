@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from compliance.errors import FormatError
@@ -16,7 +15,6 @@ from compliance.sbom.licenses import licenses_of
 _SNAP = ContentRequest(name="snap", globs=("**/snap/*/*/meta/snap.yaml",), max_size=256 * 1024)
 
 
-@dataclass(frozen=True, slots=True)
 class SnapCataloger:
     """One package a snap and revision."""
 

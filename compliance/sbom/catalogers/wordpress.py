@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from compliance.formats.plain_text import decode, plain_text
 from compliance.formats.purl import package_url
@@ -38,7 +37,6 @@ _PLUGIN = ContentRequest(
 )
 
 
-@dataclass(frozen=True, slots=True)
 class WordpressCataloger:
     """Plugins in wp-content; WordPress knows a plugin by its folder, or by its file if it has none."""
 
