@@ -208,10 +208,10 @@ class LayerKeys:
             state.update(f"{len(part)}:{part}".encode("utf-8", "surrogateescape"))
         self._state = state
 
-    def of(self, layer: Layer) -> str:
-        """The key of `layer` (hex)."""
+    def of(self, layer: Layer, recorded: tuple[str, ...] = ()) -> str:
+        """The key (hex) of `layer` over others that have `recorded` (see LayerContents)."""
         state = self._state.copy()
-        state.update(f"{layer.index} {layer.digest} {layer.diff_id} {layer.media_type}".encode())
+        state.update(f"{layer.index} {layer.digest} {layer.diff_id} {layer.media_type} {recorded}".encode())
         return state.hexdigest()
 
 

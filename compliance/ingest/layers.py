@@ -60,7 +60,6 @@ _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", 
 _SHA256 = ("sha256",)
 _DPKG, _APK = ("etc/apt/", "etc/dpkg/", "var/lib/dpkg/"), ("etc/apk/", "lib/apk/", "usr/lib/apk/")
 """Where files tell which package database a layer has; those below etc come early in an archive."""
-_AS_DPKG, _AS_APK = ("sha256", "md5"), ("sha256", "sha1")
 _EVERY = ("sha256", "md5", "sha1")
 _HASHES = {
     name: partial(function, usedforsecurity=False)
@@ -92,7 +91,8 @@ class LayerContents:
     """What a layer changes: entries in archive order, names it hides in lower layers, directories it empties.
 
     By index of their entry: `hard_links` the path it shares its inode with, `kept` what requests got of it.
-    `secrets` are by path; None when they were not looked for.
+    `secrets` are by path; None when they were not looked for. `recorded` are the algorithms of package databases
+    that showed in this layer or below it.
     """
 
     layer: Layer
@@ -105,6 +105,7 @@ class LayerContents:
     unkept: tuple[Unkept, ...]
     notices: tuple[str, ...]
     secrets: tuple[FileSecrets, ...] | None = None
+    recorded: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,8 +123,7 @@ class Found:
     later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
     secrets: list[FileSecrets] = field(default_factory=list)
     secrets_sought: bool = False
-    dpkg: bool = False
-    apk: bool = False
+    recorded: set[str] = field(default_factory=set)
 
     def add(
         self,
@@ -173,6 +173,7 @@ class Found:
             unkept=tuple(self.unkept),
             notices=tuple(self.notices),
             secrets=tuple(sorted(self.secrets, key=_place)) if self.secrets_sought else None,
+            recorded=tuple(sorted(self.recorded)),
         )
 
     def hides(self, path: str) -> bool:
@@ -263,6 +264,8 @@ class LayerReader:
         self._entries_left = limits.entries
         self._bytes_left = limits.captured_bytes
         self._inflated_left = limits.image_bytes
+        self.recorded: tuple[str, ...] = ()
+        """Algorithms of the package databases of the layers so far: how the next one is read depends on it."""
 
     def close(self) -> None:
         """End the thread that looks at large files, and the process that inflates."""
@@ -332,6 +335,7 @@ class LayerReader:
         nameless = layer.digest == layer.diff_id and inflater.compression != PLAIN
         inflater.finish(None if nameless else layer.digest, layer.diff_id)
         self._inflated_left -= inflater.inflated_size
+        self.recorded = contents.recorded
         notices = list(contents.notices)
         if inflater.trailing:
             notices.append(f"{where}: bytes after the end of the compressed stream")
@@ -395,7 +399,7 @@ class LayerReader:
 
     def found(self) -> Found:
         """What a layer is collected in."""
-        return Found(secrets_sought=self._secrets is not None)
+        return Found(secrets_sought=self._secrets is not None, recorded=set(self.recorded))
 
     def file(
         self, path: str, size: int, stream: Readable, layer: int, found: Found
@@ -436,10 +440,10 @@ class LayerReader:
         return FileReading(**{name: _HASHES[name](content).hexdigest() for name in algorithms}, facts=facts)
 
     def _algorithms(self, path: str, found: Found) -> tuple[str, ...]:
-        """sha256; for evidence also what a package database may record of the file, as the layer shows which it has.
+        """sha256; for evidence also what a package database may record of the file, as far as layers show which.
 
-        A layer that shows none, or both, has its files digested as for both. The layer alone decides, so that it
-        is read alike over every other; a record that meets no digest of its kind stays undecided (DR-PKGVERIFY).
+        Where this layer and those below it show none so far, or both kinds, files are digested as for both; a record
+        that meets no digest of its kind stays undecided (DR-PKGVERIFY).
         """
         if self._reads is Reads.INVENTORY:
             return _SHA256
@@ -447,13 +451,12 @@ class LayerReader:
             return _EVERY
         if path.startswith(_UNPACKAGED):
             return _SHA256
+        recorded = found.recorded
         if path.startswith(_DPKG):
-            found.dpkg = True
+            recorded.add("md5")
         elif path.startswith(_APK):
-            found.apk = True
-        if found.dpkg is found.apk:
-            return _EVERY
-        return _AS_DPKG if found.dpkg else _AS_APK
+            recorded.add("sha1")
+        return ("sha256", *recorded) if len(recorded) == 1 else _EVERY
 
     def _digested(
         self, algorithms: tuple[str, ...], stream: Readable, path: str, layer: int, found: Found
@@ -475,7 +478,8 @@ class LayerReader:
         return digests.reading(None)
 
     def count(self, contents: LayerContents) -> None:
-        """Count a layer that was not read here against the limits. Raises LimitError."""
+        """Take a layer that was not read here for the one below the next, within the limits. Raises LimitError."""
+        self.recorded = contents.recorded
         self.count_entries(len(contents.entries))
         for kept in contents.kept.values():
             self._bytes_left -= max((len(value) for _, value in kept if isinstance(value, bytes)), default=0)

@@ -84,7 +84,7 @@ def _contents(
     cache = reading.cache
     if cache is None or keys is None:
         return _read(source, layer, reader)
-    key = keys.of(layer)
+    key = keys.of(layer, reader.recorded)
     known = cache.load(key)
     if known is None:
         with cache.claimed(key):

@@ -171,6 +171,7 @@ def test_key_depends_on_all_that_an_entry_depends_on() -> None:
         LayerKeys((ETC,), Reads.EVIDENCE, "r").of(layer),
         LayerKeys((ETC,), Reads.INVENTORY, "r").of(layer),
         LayerKeys((ETC,), Reads.EVIDENCE, "other rules").of(layer),
+        LayerKeys((ETC,), Reads.EVIDENCE, "r").of(layer, ("md5",)),
         LayerKeys((replace(ETC, max_size=1),), Reads.EVIDENCE, "r").of(layer),
         LayerKeys((replace(ETC, globs=("usr/*",)),), Reads.EVIDENCE, "r").of(layer),
         LayerKeys((replace(ETC, reduce=len),), Reads.EVIDENCE, "r").of(layer),
@@ -178,7 +179,7 @@ def test_key_depends_on_all_that_an_entry_depends_on() -> None:
         LayerKeys((ETC,), Reads.EVIDENCE, "r").of(replace(layer, digest="sha256:" + "c" * 64)),
         LayerKeys((ETC,), Reads.EVIDENCE, "r").of(replace(layer, diff_id="sha256:" + "c" * 64)),
     }
-    assert len(keys) == 9
+    assert len(keys) == 10
     assert LayerKeys((ETC,), Reads.EVIDENCE, "r").of(layer) in keys
 
 

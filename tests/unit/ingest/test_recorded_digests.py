@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from compliance.formats.examine import PackageExaminer
+from compliance.ingest.layer_cache import LayerCache
 from compliance.ingest.layers import LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS
+from compliance.ingest.read import Reading, read_tree
+from compliance.ingest.source import open_source, parse_reference
 from compliance.model.filesystem import FileEntry
 from compliance.model.image import Layer
 from tests.builders.evidence import file
-from tests.builders.layout import digest, layer_tar
+from tests.builders.layout import digest, layer_tar, simple_image
 
 CONTENT = b"content"
 DPKG: dict[str, bytes | str] = {"etc/dpkg/dpkg.cfg": "x", "usr/bin/x": CONTENT}
@@ -55,16 +60,36 @@ def test_a_layer_is_digested_as_its_package_database_records(files: dict[str, by
     assert algorithms(read(files)["usr/bin/x"]) == expected
 
 
-def test_each_layer_decides_for_itself() -> None:
-    """Else what the cache has of a layer would depend on the image that it was read in."""
-    tars = [layer_tar({path: file(content) for path, content in files.items()}) for files in (DPKG, NEITHER)]
-    reader = LayerReader((), PackageExaminer(), DEFAULT_LIMITS)
-    told = []
-    for index, tar in enumerate(tars):
-        layer = Layer(index=index, digest=digest(tar), diff_id=digest(tar), media_type="tar", size=len(tar))
-        told.append({entry.path: entry for entry in reader.read(layer, io.BytesIO(tar)).entries})
-    reader.close()
-    assert [algorithms(one["usr/bin/x"]) for one in told] == [{"sha256", "md5"}, {"sha256", "md5", "sha1"}]
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [(DPKG, {"sha256", "md5"}), (APK, {"sha256", "sha1"}), (NEITHER, {"sha256", "md5", "sha1"})],
+    ids=["dpkg", "apk", "no database"],
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_what_layers_below_show_holds_for_those_above(
+    below: dict[str, bytes | str], expected: set[str], cached: bool, tmp_path: Path
+) -> None:
+    upper = {"usr/bin/y": file(CONTENT)}
+    place = simple_image(tmp_path / "image", [{path: file(content) for path, content in below.items()}, upper])
+    cache = LayerCache(tmp_path / "cache")
+    for _ in range(2 if cached else 1):
+        with closing(open_source(parse_reference(str(place)))) as source:
+            reading = Reading(requests=(), examiner=PackageExaminer(), cache=cache)
+            _, tree = read_tree(source, source.image(None), reading)
+        assert algorithms(tree.entries["usr/bin/y"]) == expected
+
+
+def test_the_cache_tells_a_layer_over_dpkg_from_the_same_over_apk(tmp_path: Path) -> None:
+    cache = LayerCache(tmp_path / "cache")
+    upper = {"usr/bin/y": file(CONTENT)}
+    for name, below, expected in (("a", DPKG, "md5"), ("b", APK, "sha1"), ("a", DPKG, "md5")):
+        place = tmp_path / name
+        if not place.exists():
+            simple_image(place, [{path: file(content) for path, content in below.items()}, upper])
+        with closing(open_source(parse_reference(str(place)))) as source:
+            reading = Reading(requests=(), examiner=PackageExaminer(), cache=cache)
+            _, tree = read_tree(source, source.image(None), reading)
+        assert algorithms(tree.entries["usr/bin/y"]) == {"sha256", expected}
 
 
 def test_where_no_package_puts_files_there_is_sha256_only() -> None:
