@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,12 +48,17 @@ class Place(Protocol):
     name: str
     atomic: bool
     """Whether a file that is there was written to its end."""
+    exclusive: bool
+    """Whether of two that create a file at once the first counts."""
 
     def read(self, path: str) -> bytes | None:
         """The file, at most a bound; None where there is none. Raises OSError."""
 
     def write(self, path: str, content: bytes) -> None:
         """The whole file or nothing. Raises OSError."""
+
+    def create(self, path: str, content: bytes) -> None:
+        """The same, but where the place is `exclusive` a file that is there stays as it is. Raises OSError."""
 
     def holds(self, path: str) -> bool:
         """Whether there is such a file. Raises OSError."""
@@ -80,7 +85,7 @@ class Blobs:
         sha256 = hashlib.sha256(content).hexdigest()
         with self._refusals():
             if not self._has(sha256):
-                self.place.write(_path(sha256), self._compressed(content, sha256))
+                self.place.create(_path(sha256), self._compressed(content, sha256))
         return sha256
 
     def _has(self, sha256: str) -> bool:
@@ -146,9 +151,14 @@ class Blobs:
         return StoreError(f"a blob is {reason}", code="digest-mismatch", where=f"{self.place.name}/{_path(sha256)}")
 
     def _compressed(self, content: bytes, sha256: str) -> bytes:
-        """Against the base that serves best, if one does."""
+        """Against the base that serves best, if one does.
+
+        Of two writers at once the first counts: were a blob that others take for their base written over by its like
+        with a base of its own, neither could be read any more. So nothing has a base where files may be written over:
+        conditional writes are not what every object store has.
+        """
         alone = _deflated(content, _LEVEL)
-        if len(content) not in _BASE_SIZES:
+        if len(content) not in _BASE_SIZES or not self.place.exclusive:
             return alone
         family = f"bases/{hashlib.sha256(content[:_FAMILY]).hexdigest()[:16]}"
         bases = self._bases(family)
@@ -195,7 +205,7 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.name = str(folder)
-        self.atomic = True
+        self.atomic = self.exclusive = True
 
     def read(self, path: str) -> bytes | None:
         """See Place."""
@@ -207,7 +217,13 @@ class Folder:
 
     def write(self, path: str, content: bytes) -> None:
         """See Place."""
-        target = self._folder / path
+        self._put(self._folder / path, content, Path.replace)
+
+    def create(self, path: str, content: bytes) -> None:
+        """See Place."""
+        self._put(self._folder / path, content, _link)
+
+    def _put(self, target: Path, content: bytes, name_it: Callable[[Path, Path], object]) -> None:
         self._make(target.parent)
         descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=target.parent)
         try:
@@ -215,7 +231,7 @@ class Folder:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(target)
+            name_it(Path(temporary), target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -251,6 +267,7 @@ class Remote:
         self._url = url
         self.name = _kind(url)
         self.atomic = scheme in _OBJECTS
+        self.exclusive = False
         self._open()
 
     def __reduce__(self) -> tuple[type[Remote], tuple[str]]:
@@ -286,6 +303,10 @@ class Remote:
         if not self.atomic:  # whose folders have to be made
             self._asked("makedirs", target.rpartition("/")[0], exist_ok=True)
         self._asked("pipe_file", target, content)
+
+    def create(self, path: str, content: bytes) -> None:
+        """See Place."""
+        self.write(path, content)
 
     def holds(self, path: str) -> bool:
         """See Place."""
@@ -340,6 +361,19 @@ def _kind(url: str) -> str:
     """The URL without user names and options."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
+
+
+def _link(temporary: Path, target: Path) -> None:
+    """Give a file its name unless another has it, whose content is the same; then the file goes."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links: all but safe, as nobody else writes in this moment
+        if not target.exists():
+            temporary.replace(target)
+            return
+    temporary.unlink()
 
 
 def _refusal(error: OSError, where: str) -> StoreError:

@@ -36,7 +36,7 @@ RULES = frozenset({"shell:one", "shell:two"})
 TAILS = (
     b"", b"1", b"1.2", b"LEGACY KSH", b"46", b" %s", b"tools.", b" ", b" import BPF", b"MainGenericCompiler",
     b"/opt/ghc/bin/ghc-9.0\" --interactive", b"v2/ui.", b"v3/cli",
-    b"v2/internal/action.InitBindings",
+    b"v2/internal/action.InitBindings", b"/src/install/",
 )  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def test_a_name_that_is_no_digest_is_never_looked_up(blobs: Blobs, name: str) ->
     refused("blob-missing", blobs, name)
 
 
+@pytest.mark.parametrize("url", ["path", "file"], indirect=True)
 def test_assessments_of_one_fleet_are_kept_against_an_earlier_one(blobs: Blobs, url: str) -> None:
     kept = [documents(number) for number in range(12)]
     for told, sbom in kept:
@@ -130,6 +131,28 @@ def test_a_base_that_has_a_base_is_refused(blobs: Blobs, url: str) -> None:
     refused("digest-mismatch", anew, second)
 
 
+@pytest.mark.parametrize("url", ["memory", "through-fsspec"], indirect=True)
+def test_where_files_may_be_written_over_each_is_kept_alone(blobs: Blobs, url: str) -> None:
+    """Two writers at once could else take each other's blob for the base of theirs."""
+    kept = [documents(number)[0] for number in range(3)]
+    for told in kept:
+        blobs.put(told)
+    stored = [blobs.place.read(path) or b"" for path, name, _ in blobs.files() if name]
+    assert len(stored) == len(kept)
+    assert not any(content.startswith(module._BASED) for content in stored)
+
+
+def test_a_blob_that_another_was_quicker_to_keep_stays_as_it_is(tmp_path: Path) -> None:
+    first, second = open_blobs(str(tmp_path / "blobs")), open_blobs(str(tmp_path / "blobs"))
+    told = [documents(number)[0] for number in range(2)]
+    first.put(told[0])
+    stored = {path: (tmp_path / "blobs" / path).read_bytes() for path, name, _ in first.files() if name}
+    second.place.create(next(iter(stored)), b"the same with a base")
+    assert {path: (tmp_path / "blobs" / path).read_bytes() for path, name, _ in first.files() if name} == stored
+    assert not list((tmp_path / "blobs").rglob("*.new"))
+
+
+@pytest.mark.parametrize("url", ["path", "file"], indirect=True)
 def test_a_missing_base_is_named(blobs: Blobs, url: str) -> None:
     kept = [documents(number)[0] for number in range(3)]
     for told in kept:
