@@ -31,6 +31,10 @@ COMMANDS = (
 )
 """Each is a module of this package with SUMMARY, `arguments(parser)` and `run(values) -> int`."""
 
+COLLECTOR = (100_000, 20, 100)
+"""The collector's thresholds. A run makes many objects that live to its end and hardly any cycles: at Python's own
+(700) it goes through all of them again and again, a fifteenth of the time an inventory takes."""
+
 DESCRIPTION = "Prove what is in a container image, who signed it, how hardened it is, and which controls that bears on."
 EXIT_CODES = (
     "exit codes: 0 satisfied, 10 not satisfied, 11 not determined, 12 does not verify, 1 the tool failed, 2 usage"
@@ -65,9 +69,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command. Never ends in a traceback unless HULLMARK_DEBUG asks for one."""
-    # A run makes many objects that live to its end and hardly any cycles: at Python's own threshold (700) the
-    # collector goes through all of them again and again, a fifteenth of the time an inventory takes.
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(*COLLECTOR)
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

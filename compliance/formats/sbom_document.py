@@ -368,13 +368,18 @@ def _node_package(folder: str, packages: Mapping[str, str], known: dict[str, str
 
     `known` holds the answers so far, by folder: an image has ten times more files than folders.
     """
-    if folder in known:
-        return known[folder]
-    outer, _, name = folder.rpartition("/")
-    purl = packages.get(folder)
-    if purl is None and folder and name != "node_modules":
-        purl = _node_package(outer, packages, known)
-    known[folder] = purl
+    passed: list[str] = []
+    purl: str | None = None
+    while folder not in known:
+        passed.append(folder)
+        purl = packages.get(folder)
+        outer, _, name = folder.rpartition("/")
+        if purl is not None or not folder or name == "node_modules":
+            break
+        folder = outer
+    else:
+        purl = known[folder]
+    known.update(dict.fromkeys(passed, purl))
     return purl
 
 
@@ -407,15 +412,9 @@ def _records(tree: FileTree, owned: Mapping[str, list[FileEntry]]) -> Iterator[F
                 path=entry.path,
                 sha256=entry.sha256,
                 sha1=entry.sha1,
-                program=is_program(entry),
+                program=entry.program,
                 owner=owners.get(entry.path),
             )
-
-
-def is_program(entry: FileEntry) -> bool:
-    """A regular file that can be executed: by its mode and what it begins with, or a shared library."""
-    facts = entry.facts
-    return facts is not None and (facts.elf is not None or (facts.shebang is not None and entry.executable))
 
 
 def _unowned_programs(tree: FileTree, inventory: Inventory, owned: Mapping[str, list[FileEntry]]) -> int:

@@ -22,7 +22,11 @@ class FilePart(io.BufferedIOBase, BinaryIO):
             self._file: int | None = stream.fileno()
         except OSError:  # io.UnsupportedOperation: it lies in memory
             self._file = None
-        self.shared = self._file is not None
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is a part of a file on disk, which others can read besides."""
+        return self._file is not None
 
     def fileno(self) -> int:
         """The descriptor of the file that this is a part of: its bytes are at `offset` there.
@@ -65,5 +69,5 @@ class FilePart(io.BufferedIOBase, BinaryIO):
 
 
 def on_disk(stream: BinaryIO) -> FilePart | None:
-    """`stream` as the part of a file on disk that others can read besides, None where it is nothing of the kind."""
+    """`stream` as the shared part of a file that it is, None where it is nothing of the kind."""
     return stream if isinstance(stream, FilePart) and stream.shared else None

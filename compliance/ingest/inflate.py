@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from compliance.errors import FormatError
 
@@ -112,7 +112,7 @@ class Inflation:
             message = f"{self.size} bytes inflate from {self.stored}, more than {self._ratio} for one"
             self._exceeded("inflation_ratio", message)
 
-    def _exceeded(self, limit: str, message: str) -> None:
+    def _exceeded(self, limit: str, message: str) -> NoReturn:
         from compliance.ingest.limits import exceeded
 
         raise exceeded(limit, message)

@@ -157,8 +157,7 @@ class RemoteInflation:
     def __init__(self, process: InflateProcess, pull: Pull | None) -> None:
         """`pull` feeds it from here; None when it reads a file."""
         self._process = process
-        self._pull = pull
-        self._feeder = threading.Thread(target=self._feed, daemon=True) if pull is not None else None
+        self._feeder = None if pull is None else threading.Thread(target=self._feed, args=(pull,), daemon=True)
         self._failure: BaseException | None = None
         self._ended = False
         self.stored = 0
@@ -195,8 +194,7 @@ class RemoteInflation:
         self.size, self.trailing, self.stored = answer["size"], answer["trailing"], answer["stored"]
         self.stored_digest, self.digest = answer["digests"]
 
-    def _feed(self) -> None:
-        pull = cast(Pull, self._pull)
+    def _feed(self, pull: Pull) -> None:
         try:
             while data := pull():
                 self._process.send(data)

@@ -74,14 +74,6 @@ _HELD_MAX = 2**24
 """Bytes of a data file that may wait in memory to be digested; a larger one is digested as it streams by."""
 
 
-EMPTY_FILE = FileReading(
-    sha256=hashlib.sha256().hexdigest(),
-    md5=hashlib.md5(usedforsecurity=False).hexdigest(),
-    sha1=hashlib.sha1(usedforsecurity=False).hexdigest(),
-)
-"""What is read of every empty file: said once, as images may have millions."""
-
-
 Kept = tuple[tuple[str, object], ...]
 """By request name: a content, what it was reduced to, or None for a further name of a file that has it."""
 
@@ -202,9 +194,9 @@ def _attributes(mode: int, uid: int, gid: int, layer: int, acl: bool) -> FileAtt
 class Digests:
     """The digests of one file while it is read."""
 
-    def __init__(self, algorithms: tuple[str, ...]) -> None:
-        """`algorithms` are among sha256, md5 and sha1."""
-        self._hashes = {name: _HASHES[name]() for name in algorithms}
+    def __init__(self, algorithms: tuple[str, ...], content: bytes = b"") -> None:
+        """`algorithms` are among sha256, md5 and sha1; `content` is how the file begins."""
+        self._hashes = {name: _HASHES[name](content) for name in algorithms}
 
     def update(self, content: bytes | memoryview) -> None:
         """More of the file."""
@@ -214,6 +206,10 @@ class Digests:
     def reading(self, facts: FileFacts | None) -> FileReading:
         """The digests with `facts`."""
         return FileReading(**{name: one.hexdigest() for name, one in self._hashes.items()}, facts=facts)
+
+
+EMPTY_FILE = Digests(_EVERY).reading(None)
+"""What is read of every empty file: said once, as images may have millions."""
 
 
 class Reads(Enum):
@@ -437,7 +433,7 @@ class LayerReader:
             _note(found, path, layer, self._secrets.search(content, path))
         if algorithms == _SHA256:
             return FileReading(hashlib.sha256(content).hexdigest(), facts=facts)
-        return FileReading(**{name: _HASHES[name](content).hexdigest() for name in algorithms}, facts=facts)
+        return Digests(algorithms, content).reading(facts)
 
     def _algorithms(self, path: str, found: Found) -> tuple[str, ...]:
         """sha256; for evidence also what a package database may record of the file, as far as layers show which.

@@ -220,6 +220,12 @@ class FileEntry:
         return self.kind is FileKind.REGULAR and bool(self.mode & 0o111)
 
     @property
+    def program(self) -> bool:
+        """A file that can be executed, by its mode and what it begins with, or a shared library."""
+        facts = self.facts
+        return facts is not None and (facts.elf is not None or (facts.shebang is not None and self.executable))
+
+    @property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]

@@ -52,9 +52,7 @@ def run(evidence: Evidence) -> Outcome:
 
 
 def _is_program(entry: FileEntry) -> bool:
-    facts = entry.facts
-    told = facts is not None and (facts.elf is not None or (facts.shebang is not None and entry.executable))
-    return (told or entry.path.endswith(_ARCHIVES)) and not inside(entry.path, KERNEL)
+    return (entry.program or entry.path.endswith(_ARCHIVES)) and not inside(entry.path, KERNEL)
 
 
 def _owned(evidence: Evidence) -> tuple[set[str], tuple[str, ...]]:

@@ -15,7 +15,7 @@ from compliance.errors import ComplianceError, FormatError
 from compliance.formats.plain_text import plain_text
 from compliance.formats.purl import package_url
 from compliance.formats.sbom import NAMES, read, write
-from compliance.formats.sbom_document import Party, SbomDocument, Tool, of_image, read_party
+from compliance.formats.sbom_document import Party, SbomDocument, Tool, _node_package, of_image, read_party
 from compliance.model.inventory import (
     Distribution,
     Inventory,
@@ -174,6 +174,20 @@ def test_two_components_of_one_purl_are_one_package_at_two_places() -> None:
     ]
     (one,) = read(cyclonedx(components=two), TOOL, NOW).inventory.packages
     assert [place.path for place in one.locations] == ["x", "y"]
+
+
+def test_folders_of_any_depth_belong_to_the_package_above_them() -> None:
+    """Deeper than Python calls may go: a root folder on disk has no bound on its depth but that of a path."""
+    package = "app/node_modules/x"
+    deep = f"{package}/{'d/' * 1900}f"
+    other = "app/node_modules/y"
+    known: dict[str, str | None] = {}
+    packages = {package: "pkg:npm/x@1"}
+    assert _node_package(deep.rpartition("/")[0], packages, known) == "pkg:npm/x@1"
+    assert _node_package(deep.rpartition("/")[0], packages, known) == "pkg:npm/x@1"
+    assert _node_package(f"{package}/lib", packages, known) == "pkg:npm/x@1"
+    assert _node_package(f"{package}/node_modules/z", packages, known) is None
+    assert _node_package(other, packages, known) is None
 
 
 def test_what_has_no_place_in_an_inventory_is_counted() -> None:

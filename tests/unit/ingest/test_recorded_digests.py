@@ -60,6 +60,17 @@ def test_a_layer_is_digested_as_its_package_database_records(files: dict[str, by
     assert algorithms(read(files)["usr/bin/x"]) == expected
 
 
+def layered(place: Path, below: Mapping[str, bytes | str]) -> Path:
+    """An image of two layers, of which the upper one has a file that a package may own."""
+    return simple_image(place, [{path: file(content) for path, content in below.items()}, {"usr/bin/y": file(CONTENT)}])
+
+
+def upper_file(place: Path, cache: LayerCache) -> FileEntry:
+    with closing(open_source(parse_reference(str(place)))) as source:
+        reading = Reading(requests=(), examiner=PackageExaminer(), cache=cache)
+        return read_tree(source, source.image(None), reading)[1].entries["usr/bin/y"]
+
+
 @pytest.mark.parametrize(
     ("below", "expected"),
     [(DPKG, {"sha256", "md5"}), (APK, {"sha256", "sha1"}), (NEITHER, {"sha256", "md5", "sha1"})],
@@ -69,27 +80,19 @@ def test_a_layer_is_digested_as_its_package_database_records(files: dict[str, by
 def test_what_layers_below_show_holds_for_those_above(
     below: dict[str, bytes | str], expected: set[str], cached: bool, tmp_path: Path
 ) -> None:
-    upper = {"usr/bin/y": file(CONTENT)}
-    place = simple_image(tmp_path / "image", [{path: file(content) for path, content in below.items()}, upper])
+    place = layered(tmp_path / "image", below)
     cache = LayerCache(tmp_path / "cache")
     for _ in range(2 if cached else 1):
-        with closing(open_source(parse_reference(str(place)))) as source:
-            reading = Reading(requests=(), examiner=PackageExaminer(), cache=cache)
-            _, tree = read_tree(source, source.image(None), reading)
-        assert algorithms(tree.entries["usr/bin/y"]) == expected
+        assert algorithms(upper_file(place, cache)) == expected
 
 
 def test_the_cache_tells_a_layer_over_dpkg_from_the_same_over_apk(tmp_path: Path) -> None:
     cache = LayerCache(tmp_path / "cache")
-    upper = {"usr/bin/y": file(CONTENT)}
     for name, below, expected in (("a", DPKG, "md5"), ("b", APK, "sha1"), ("a", DPKG, "md5")):
         place = tmp_path / name
         if not place.exists():
-            simple_image(place, [{path: file(content) for path, content in below.items()}, upper])
-        with closing(open_source(parse_reference(str(place)))) as source:
-            reading = Reading(requests=(), examiner=PackageExaminer(), cache=cache)
-            _, tree = read_tree(source, source.image(None), reading)
-        assert algorithms(tree.entries["usr/bin/y"]) == {"sha256", expected}
+            layered(place, below)
+        assert algorithms(upper_file(place, cache)) == {"sha256", expected}
 
 
 def test_where_no_package_puts_files_there_is_sha256_only() -> None:
