@@ -75,7 +75,7 @@ def _unpack(content: bytes, magic: int) -> bytes | None:
 
 
 def _segments(headers: bytes, size: int) -> Iterator[_Segment]:
-    """The PT_LOAD segments in the order of the program headers. Raises struct.error or ValueError where they are cut off."""
+    """The PT_LOAD segments in the order of the program headers. Raises struct.error, ValueError for what is cut off."""
     wide = headers[4] == 2
     (at,) = struct.unpack_from("<Q" if wide else "<I", headers, 0x20 if wide else 0x1C)
     if at > len(headers):  # or beyond what an offset can be

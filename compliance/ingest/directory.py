@@ -92,6 +92,10 @@ class RootDirectory(RootFilesystem):
                         folders.remove(name)
                     continue
                 self._entry(full, inside, facts, inodes, reader, found)
+                if stat.S_ISDIR(facts.st_mode) and reader.deepest(inside):
+                    reason = "what lies in it is beyond the limit path_parts"
+                    found.unread.append(Unread(path=inside, reason=reason, layer=0))
+                    folders.remove(name)
         return found.contents(layer)
 
     def _entry(

@@ -486,6 +486,10 @@ class LayerReader:
         if self._entries_left < 0:
             raise exceeded("entries", f"more than {self._limits.entries} entries in all layers")
 
+    def deepest(self, folder: str) -> bool:
+        """Whether paths in `folder` would be beyond the limit path_parts."""
+        return folder.count("/") >= self._limits.path_parts
+
     def asked(self, path: str) -> Kept:
         """The requests for `path` without content: for a further name of a file that was read by another."""
         return tuple((request.name, None) for request in self._wanted.owners(path))

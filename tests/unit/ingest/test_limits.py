@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from dataclasses import fields
@@ -340,3 +341,23 @@ class TestLayouts:
         found, _ = read(layout(built.root, limits), limits)
         assert len(found.attached) == 3 - max(over, 0)
         assert any(f"more than {3 - over}" in notice for notice in found.notices) is (over > 0)
+
+
+def test_a_folder_on_disk_is_entered_as_deep_as_paths_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deeper than Python calls may go, and what is not entered is told: nothing is absent from it."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("f").write_text("x")
+    try:
+        _, tree = read(RootDirectory(ImageReference(scheme=Scheme.DIR, target=str(tmp_path))), DEFAULT_LIMITS)
+    finally:  # what removes temporary folders goes down by calls
+        Path("f").unlink()
+        for _ in range(1500):
+            os.chdir("..")
+            Path("d").rmdir()
+    (unread,) = tree.unread
+    assert unread.path.count("/") == DEFAULT_LIMITS.path_parts
+    assert unread.reason == "what lies in it is beyond the limit path_parts"
+    assert len(tree) == DEFAULT_LIMITS.path_parts + 2
