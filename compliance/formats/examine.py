@@ -13,7 +13,7 @@ from typing import Protocol
 
 from compliance.formats import go_buildinfo, multicall, upx
 from compliance.formats.elf import MAGIC, RUST_SOURCES, Layout, read_elf, read_protections
-from compliance.formats.literals import LiteralSearch
+from compliance.formats.literals import Hit, LiteralSearch
 from compliance.formats.markers import MarkerRule, MarkerSearch
 from compliance.model.filesystem import ElfFacts, FileFacts
 
@@ -38,8 +38,11 @@ _ZIP_END_SIZE_MAX = 22 + 0xFFFF
 class Examines(Protocol):
     """Reads one whole file; None for what there is nothing to say of."""
 
-    def examine(self, content: bytes) -> FileFacts | None:
-        """The facts of one whole file."""
+    literals: LiteralSearch
+    """What is looked for in programs."""
+
+    def examine(self, content: bytes, hits: list[Hit] | None = None) -> FileFacts | None:
+        """The facts of one whole file; `hits` are the literals of a program where they are known already."""
         ...
 
 
@@ -51,16 +54,16 @@ class PackageExaminer:
 
     def __init__(self) -> None:
         """Nothing to set up before the first program."""
-        self._search = LiteralSearch((go_buildinfo.MAGIC,))
+        self.literals = LiteralSearch((go_buildinfo.MAGIC,))
 
-    def examine(self, content: bytes) -> FileFacts | None:
+    def examine(self, content: bytes, hits: list[Hit] | None = None) -> FileFacts | None:
         """See Examines."""
         if content[:2] == b"#!":
             return FileFacts(shebang=_shebang(content))
         if content[:4] != MAGIC:
             return None
         elf, layout = read_elf(content)
-        go = go_buildinfo.read_go_buildinfo(content, layout, self._search.found(content).get(0, ()))
+        go = go_buildinfo.read_go_buildinfo(content, layout, self.literals.found(content, hits).get(0, ()))
         return FileFacts(elf=elf if go is None else replace(elf, go=go))
 
 
@@ -72,14 +75,15 @@ class Examiner:
         extras = (_LIBRARY_SUFFIX, _UPX, go_buildinfo.MAGIC, multicall.BUSYBOX, multicall.TOYBOX, RUST_SOURCES)
         self._search = MarkerSearch(tuple(rule for rule in rules if not rule.scripts), extras, _EXTRA_OFFSETS_MAX)
         self._script_search = MarkerSearch(tuple(rule for rule in rules if rule.scripts))
+        self.literals = self._search.literals
 
-    def examine(self, content: bytes) -> FileFacts | None:
-        """The facts of one whole file; None for plain data."""
+    def examine(self, content: bytes, hits: list[Hit] | None = None) -> FileFacts | None:
+        """See Examines; None for plain data."""
         if content[:2] == b"#!":
             markers = self._script_search.search(content).rules
             return FileFacts(shebang=_shebang(content), markers=markers, zip_app=_zip_directory(content) is not None)
         if content[:4] == MAGIC:
-            return self._elf(content)
+            return self._elf(content, hits)
         if content[:4] == _ZIP_START:
             return self._archive(content)
         return None
@@ -90,19 +94,19 @@ class Examiner:
         markers = self._script_search.search(directory).rules if directory is not None else ()
         return FileFacts(markers=markers, zip_app=True) if markers else None
 
-    def _elf(self, content: bytes) -> FileFacts:
+    def _elf(self, content: bytes, hits: list[Hit] | None) -> FileFacts:
         """The facts of an ELF file; with those of the program inside where it is packed and can be unpacked, one deep.
 
         What the packed file shows by itself counts too: it may only look packed.
         """
-        outer, packed = self._plain_elf(content)
+        outer, packed = self._plain_elf(content, hits)
         if outer.packer != _UPX_NAME:
             return outer
         places = [offset for offset in packed if offset < _UPX_HEADER_MAX]
         program = upx.unpack(content, places[0]) if places else None
         if program is None:
             return outer
-        inner, _ = self._plain_elf(program)
+        inner, _ = self._plain_elf(program, None)
         return replace(
             inner,
             markers=tuple(sorted({*outer.markers, *inner.markers})),
@@ -110,10 +114,10 @@ class Examiner:
             packer=inner.packer or UNPACKED,
         )
 
-    def _plain_elf(self, content: bytes) -> tuple[FileFacts, tuple[int, ...]]:
+    def _plain_elf(self, content: bytes, hits: list[Hit] | None) -> tuple[FileFacts, tuple[int, ...]]:
         """The facts of an ELF file as it is, and where the magic of UPX stands in it."""
         elf, layout = read_elf(content)
-        found = self._search.search(content)
+        found = self._search.search(content, hits)
         libraries, packed, go_info, busybox, toybox, rust = found.offsets
         names = _library_names(content, libraries, {*elf.needed, elf.soname or ""})
         go = go_buildinfo.read_go_buildinfo(content, layout, go_info) if go_info else None

@@ -1,7 +1,7 @@
 """Path globs compiled for speed: an image has up to a million paths, each is asked against every request.
 
 ``*`` and ``?`` stay inside one part of a path, ``**/`` is any number of parts, a final ``**`` everything below,
-``{a,b}`` alternatives, ``[abc]`` a character class.
+``{a,b}`` alternatives, ``[abc]`` a character class, ``[!abc]`` any other character of a part.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def translate(glob: str) -> str:
         elif char == "[" and "]" in glob[at + 2 :].partition("/")[0]:
             end = glob.index("]", at + 2)
             inside = glob[at + 1 : end].replace("\\", "\\\\")
-            out.append("[" + ("^" + inside[1:] if inside.startswith("!") else inside) + "]")
+            out.append("[" + ("^/" + inside[1:] if inside.startswith("!") else inside) + "]")
             at = end
         else:
             out.append(re.escape(char))
@@ -66,7 +66,7 @@ class _Inside(Generic[T]):
 
     owners: tuple[T, ...]
     numbers: tuple[int, ...]
-    asked: _Unions
+    asked: tuple[tuple[int, re.Pattern[str]], ...]
 
 
 class PathTable(Generic[T]):
@@ -108,7 +108,10 @@ class PathTable(Generic[T]):
         self._names = {name: _unions(some, f"**/{name}") for name, some in names.items()}
         self._suffixes = {suffix: _unions(some, f"**/*.{suffix}") for suffix, some in suffixes.items()}
         self._beginnings = {begins: _unions(some) for begins, some in beginnings.items()}
-        self._folders = {folder: _unions(some) for folder, some in folders.items()}
+        self._folders = {
+            folder: tuple((_union_of_folders(globs), number, _union(globs)) for number, globs in some.items())
+            for folder, some in folders.items()
+        }
         self._below = {folder: _unions(some) for folder, some in below.items()}
         self._rest = _unions(rest)
         self._any_of_rest = _union([glob for some in rest.values() for glob in some]) if rest else None
@@ -117,16 +120,19 @@ class PathTable(Generic[T]):
     def owners(self, path: str) -> tuple[T, ...]:
         """The owners of the globs that `path` (no leading slash) matches, in the order they were given."""
         cut = path.rfind("/") + 1
-        name = path[cut:]
+        name, folder = path[cut:], path[:cut]
+        last, inside = self._last
+        if folder != last:
+            inside = self._inside(folder)
+        # Looked up here and not in functions: this runs for every path of an image, several times.
+        named = self._names.get(name)
+        begun = self._beginnings.get(name[:_BEGINNING])
         dot = name.rfind(".")
-        inside = self._inside(path[:cut])
-        asked = (
-            *self._names.get(name, ()),
-            *self._beginnings.get(name[:_BEGINNING], ()),
-            *(self._suffixes.get(name[dot + 1 :], ()) if dot >= 0 else ()),
-            *inside.asked,
-        )
-        found = [number for number, pattern in asked if pattern is None or pattern.fullmatch(path)] if asked else []
+        ended = self._suffixes.get(name[dot + 1 :]) if dot >= 0 else None
+        if not (named or begun or ended or inside.asked or self._rest):
+            return inside.owners
+        asked = chain(named or (), begun or (), ended or (), inside.asked)
+        found = [number for number, pattern in asked if pattern is None or pattern.fullmatch(path)]
         if self._any_of_rest is not None and self._any_of_rest.fullmatch(path):
             found += [number for number, pattern in self._rest if pattern is None or pattern.fullmatch(path)]
         if not found:
@@ -134,16 +140,15 @@ class PathTable(Generic[T]):
         return tuple(self._owners[number] for number in sorted({*found, *inside.numbers}))
 
     def _inside(self, folder: str) -> _Inside[T]:
-        """What holds in `folder`, which ends with a slash and is mostly that of the path before."""
-        last, known = self._last
-        if folder != last:
-            parts = set(folder.split("/"))
-            below = chain.from_iterable(self._below[part] for part in self._below.keys() & parts)
-            here = {number for number, pattern in below if pattern is None or pattern.fullmatch(folder)}
-            numbers = tuple(sorted(here))
-            asked = tuple(chain.from_iterable(self._folders[part] for part in self._folders.keys() & parts))
-            known = _Inside(tuple(self._owners[number] for number in numbers), numbers, asked)
-            self._last = folder, known  # in one piece, as threads may share this
+        """What holds in `folder`, which ends with a slash; kept, as the next path mostly lies there too."""
+        parts = set(folder.split("/"))
+        below = chain.from_iterable(self._below[part] for part in self._below.keys() & parts)
+        here = {number for number, pattern in below if pattern is None or pattern.fullmatch(folder)}
+        numbers = tuple(sorted(here))
+        here_too = chain.from_iterable(self._folders[part] for part in self._folders.keys() & parts)
+        asked = tuple((number, pattern) for where, number, pattern in here_too if where.fullmatch(folder))
+        known = _Inside(tuple(self._owners[number] for number in numbers), numbers, asked)
+        self._last = folder, known  # in one piece, as threads may share this
         return known
 
 
@@ -176,6 +181,12 @@ class PathMatcher:
 def _unions(globs: Mapping[int, list[str]], everywhere: str | None = None) -> _Unions:
     """The glob `everywhere` matches all that is looked up here."""
     return tuple((number, None if everywhere in some else _union(some)) for number, some in globs.items())
+
+
+def _union_of_folders(globs: list[str]) -> re.Pattern[str]:
+    """For the folders that files which match any of `globs` can lie in."""
+    parted = [glob.rpartition("/") for glob in globs]
+    return _union([f"{before}/**" if "**" in last else f"{before}/" for before, _, last in parted])
 
 
 def _union(globs: list[str]) -> re.Pattern[str]:

@@ -20,8 +20,11 @@ MANY = 2**14
 _AT_ONCE = 2**30
 """Bytes of one scan: the library counts them in 32 bits."""
 
+Hit = tuple[int, int]
+"""The offset of a literal in a content, and its number."""
+
 _Handler = Callable[..., bool | None]
-_Scanner = tuple[Callable[..., object], "hyperscan.Scratch"]
+_Scanner = tuple[Callable[..., object], "hyperscan.Scratch", type[Exception]]
 
 
 class LiteralSearch:
@@ -36,9 +39,9 @@ class LiteralSearch:
         self._longest = max(self._lengths, default=1)
         self._thread = threading.local()
 
-    def few(self, content: bytes) -> list[tuple[int, int]] | None:
-        """(offset, number) of each place, in order; None for a content that has more than MANY of them."""
-        hits: list[tuple[int, int]] = []
+    def few(self, content: bytes) -> list[Hit] | None:
+        """Each place, in order; None for a content that has more than MANY of them."""
+        hits: list[Hit] = []
         lengths = self._lengths
 
         def note(number: int, _start: int, end: int, *_: object) -> bool:
@@ -50,9 +53,13 @@ class LiteralSearch:
         hits.sort()
         return hits
 
-    def found(self, content: bytes) -> Mapping[int, Iterable[int]]:
-        """The numbers of those that stand in `content`, with their places there, ascending."""
-        few = self.few(content)
+    def found(self, content: bytes, few: list[Hit] | None = None) -> Mapping[int, Iterable[int]]:
+        """The numbers of those that stand in `content`, with their places there, ascending.
+
+        `few` are all its places where they are known already.
+        """
+        if few is None:
+            few = self.few(content)
         if few is not None:
             places: dict[int, list[int]] = {}
             for at, number in few:
@@ -70,11 +77,12 @@ class LiteralSearch:
         """Tell `handler` of each place, or `once` of each literal; False where it answered True, to hear no more."""
         if not self.literals:
             return True
+        name = "single" if once else "every"
         try:
-            every, single, stopped = self._thread.scanners
+            scan, scratch, stopped = getattr(self._thread, name)
         except AttributeError:
-            every, single, stopped = self._thread.scanners = self._scanners()
-        scan, scratch = single if once else every
+            setattr(self._thread, name, self._scanner(self._once if once else self._each))
+            scan, scratch, stopped = getattr(self._thread, name)
         try:
             if len(content) <= _AT_ONCE:
                 scan(content, handler, 0, None, scratch)
@@ -85,29 +93,59 @@ class LiteralSearch:
             return False
         return True
 
-    def _scanners(self) -> tuple[_Scanner, _Scanner, type[Exception]]:
-        """What scans, each with the working memory that it needs for each thread; and what says that it was stopped."""
+    def _scanner(self, database: hyperscan.Database) -> _Scanner:
+        """What scans, with the working memory that it needs for each thread, and what says that it was stopped."""
         import hyperscan
 
-        every, single = ((one.scan, hyperscan.Scratch(one)) for one in self._databases)
-        return every, single, hyperscan.ScanTerminated
+        return database.scan, hyperscan.Scratch(database), hyperscan.ScanTerminated
 
     @cached_property
-    def _databases(self) -> tuple[hyperscan.Database, hyperscan.Database]:
-        """For every place, and for one place of each literal."""
+    def _each(self) -> hyperscan.Database:
+        """For every place."""
+        return self._database(0)
+
+    @cached_property
+    def _once(self) -> hyperscan.Database:
+        """For one place of each literal."""
+        import hyperscan
+
+        return self._database(hyperscan.HS_FLAG_SINGLEMATCH)
+
+    def _database(self, flag: int) -> hyperscan.Database:
         import hyperscan
 
         # As expressions of escapes: the library's own form for literals ends them at a zero byte.
         expressions = [b"".join(b"\\x%02x" % byte for byte in literal) for literal in self.literals]
-        made = []
-        for flag in (0, hyperscan.HS_FLAG_SINGLEMATCH):
-            database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-            numbers = range(len(expressions))
-            database.compile(
-                expressions=expressions, ids=list(numbers), elements=len(expressions), flags=[flag for _ in numbers]
-            )
-            made.append(database)
-        return made[0], made[1]
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        numbers = range(len(expressions))
+        database.compile(
+            expressions=expressions, ids=list(numbers), elements=len(expressions), flags=[flag for _ in numbers]
+        )
+        return database
+
+
+class JointSearch:
+    """Two searches in one pass, for contents that both are for: it costs hardly more than the larger of them."""
+
+    def __init__(self, first: LiteralSearch, second: LiteralSearch) -> None:
+        """Nothing is compiled before the first search."""
+        own = [{literal: number for number, literal in enumerate(one.literals)} for one in (first, second)]
+        self._both = LiteralSearch(tuple(own[0] | own[1]))
+        self._first, self._second = (
+            {number: one[literal] for number, literal in enumerate(self._both.literals) if literal in one}
+            for one in own
+        )
+
+    def few(self, content: bytes) -> tuple[list[Hit] | None, list[Hit] | None]:
+        """What `few` of the first and of the second says of `content`; None for both where both have many together."""
+        hits = self._both.few(content)
+        if hits is None:
+            return None, None
+        first, second = self._first, self._second
+        return (
+            [(at, first[number]) for at, number in hits if number in first],
+            [(at, second[number]) for at, number in hits if number in second],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from compliance.formats.literals import LiteralSearch
+from compliance.formats.literals import Hit, LiteralSearch
 
 TRIES_MAX = 65_536
 """Places at which one expression is tried. A file made to pass this counts as having the marker."""
@@ -74,15 +74,15 @@ class MarkerSearch:
                 for literal in marker.alternatives:
                     self._markers.setdefault(literal, []).append(sought)
                 number += 1
-        self._literals = LiteralSearch(tuple(self._markers))
+        self.literals = LiteralSearch(tuple(self._markers))
 
-    def search(self, content: bytes) -> Found:
-        """What holds for `content`."""
+    def search(self, content: bytes, hits: list[Hit] | None = None) -> Found:
+        """What holds for `content`; `hits` are its literals where they are known already."""
         held: dict[int, int] = {}  # marker -> its rule
         tries: Counter[int] = Counter()
         offsets: list[tuple[int, ...]] = [()] * len(self._extras)
-        for number, at in self._literals.found(content).items():
-            literal = self._literals.literals[number]
+        for number, at in self.literals.found(content, hits).items():
+            literal = self.literals.literals[number]
             extra = self._extras.get(literal)
             if extra is not None:
                 offsets[extra] = tuple(islice(at, self._extras_max))

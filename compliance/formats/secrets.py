@@ -23,7 +23,7 @@ from typing import Any
 
 from compliance.formats import private_keys
 from compliance.formats.globs import PathTable
-from compliance.formats.literals import LiteralSearch
+from compliance.formats.literals import Hit, LiteralSearch
 from compliance.formats.private_keys import PrivateKey
 from compliance.model.filesystem import Secret
 
@@ -50,8 +50,6 @@ _BITS_MIN = 80.0
 _ENCODED_MAX = 96 * 1024
 
 Reader = Callable[[bytes, int], Iterator["_Candidate"]]
-Hit = tuple[int, int]
-"""The offset of a literal, and its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,20 +168,49 @@ class SecretSearch:
         for compiled in self._compiled:
             for literal in compiled.rule.literals:
                 meanings.setdefault(literal, []).append(compiled)
-        self._literals = LiteralSearch(tuple(meanings))
+        self.literals = LiteralSearch(tuple(meanings))
         self._meanings = tuple(meanings.values())
         self._files = PathTable((compiled, compiled.rule.files) for compiled in self._compiled if compiled.rule.files)
         self.longest = max(map(len, meanings), default=1)
 
-    def search(self, content: bytes, path: str = "") -> Scan:
-        """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names."""
+    def search(self, content: bytes, path: str = "", hits: list[Hit] | None = None) -> Scan:
+        """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names; `hits`
+        are its literals where they are known already."""
         rules = self._files.owners(path) if path else ()
-        hits = self._literals.few(content)
+        if hits is None:
+            hits = self.literals.few(content)
         if not rules and hits is not None and not hits:
             return NOTHING
         reader = SecretReader(self, rules)
         reader.whole(content, hits=hits)
         return reader.scan()
+
+    def among(self, files: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, Scan]]:
+        """Path and scan of those of some small files (path, content) that there is anything to tell of.
+
+        They are searched as one content: a search of its own costs each more than what it does.
+        """
+        hits = self.literals.few(b"".join(content for _, content in files))
+        if hits is None:
+            for path, content in files:
+                yield path, self.search(content, path)
+            return
+        lengths = [len(literal) for literal in self.literals.literals]
+        begin = at = 0
+        for path, content in files:
+            end = begin + len(content)
+            own: list[Hit] = []
+            while at < len(hits) and hits[at][0] < end:
+                place, literal = hits[at]
+                if place + lengths[literal] <= end:  # else it is made of two files
+                    own.append((place - begin, literal))
+                at += 1
+            begin = end
+            rules = self._files.owners(path)
+            if own or rules:
+                reader = SecretReader(self, rules)
+                reader.whole(content, hits=own)
+                yield path, reader.scan()
 
     def search_text(self, text: str) -> Scan:
         """The secrets in one text of an image config: all rules that need no file of a certain name."""
@@ -235,10 +262,10 @@ class SecretSearch:
 
     def hits(self, content: bytes) -> list[Hit]:
         """The literals in `content`."""
-        few = self._literals.few(content)
+        few = self.literals.few(content)
         if few is not None:
             return few
-        return sorted((at, number) for number, places in self._literals.found(content).items() for at in places)
+        return sorted((at, number) for number, places in self.literals.found(content).items() for at in places)
 
     def windows(self, content: bytes) -> Iterator[Hit]:
         """The literals in `content`, of which only those in a window are in memory at once."""
@@ -250,7 +277,7 @@ class SecretSearch:
     def at(self, content: bytes, literal: int, start: int) -> Iterator[tuple[_Compiled, _Candidate]]:
         """What the rules of `literal` make of its place."""
         for compiled in self._meanings[literal]:
-            for candidate in compiled.at(content, start, len(self._literals.literals[literal])):
+            for candidate in compiled.at(content, start, len(self.literals.literals[literal])):
                 yield compiled, candidate
 
     def everywhere(self, content: bytes, rules: Iterable[_Compiled]) -> Iterator[tuple[_Compiled, _Candidate]]:

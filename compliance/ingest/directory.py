@@ -67,7 +67,7 @@ class RootDirectory(RootFilesystem):
     def contents(self, reader: LayerReader) -> LayerContents:
         """The whole folder as if it were one layer; other file systems mounted inside are not entered."""
         layer = Layer(index=0, digest="", diff_id="", media_type=ROOTFS_TYPE, size=0)
-        found = reader.found()
+        found = reader.found(layer.index)
         inodes: dict[tuple[int, int], str] = {}
         device = self.root.stat().st_dev
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from compliance.errors import FormatError
 from compliance.formats import tar
 from compliance.formats.globs import PathTable
+from compliance.formats.literals import JointSearch
 from compliance.ingest.compression import Inflater
 from compliance.ingest.inflate import PLAIN
 from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
+from compliance.ingest.layer_secrets import LayerSecrets
 from compliance.ingest.limits import Limits, exceeded
 from compliance.ingest.lookout import Lookout
 from compliance.model.filesystem import (
@@ -36,7 +38,7 @@ from compliance.model.request import ContentRequest
 
 if TYPE_CHECKING:
     from compliance.formats.examine import Examines
-    from compliance.formats.secrets import Scan, SecretSearch
+    from compliance.formats.secrets import SecretSearch
 
 SCRIPTS = "scripts"
 """Name of the implied request that keeps every small file starting with ``#!``."""
@@ -54,7 +56,8 @@ _KINDS = {
 }
 _CAPABILITY = "security.capability"
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
-PROGRAM_HEADS = (b"\x7fELF", b"#!")
+_ELF = b"\x7fELF"
+PROGRAM_HEADS = (_ELF, b"#!")
 _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
 """Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
 _SHA256 = ("sha256",)
@@ -113,8 +116,7 @@ class Found:
     unkept: list[Unkept] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     later: list[tuple[int, Future[FileReading]]] = field(default_factory=list)  # by index in `entries`
-    secrets: list[FileSecrets] = field(default_factory=list)
-    secrets_sought: bool = False
+    secrets: LayerSecrets | None = None
     recorded: set[str] = field(default_factory=set)
 
     def add(
@@ -164,7 +166,7 @@ class Found:
             unread=tuple(self.unread),
             unkept=tuple(self.unkept),
             notices=tuple(self.notices),
-            secrets=tuple(sorted(self.secrets, key=_place)) if self.secrets_sought else None,
+            secrets=None if self.secrets is None else self.secrets.found(),
             recorded=tuple(sorted(self.recorded)),
         )
 
@@ -255,6 +257,7 @@ class LayerReader:
         self._process: InflateProcess | None = None
         self._wanted = PathTable((request, request.globs) for request in requests)
         self._examiner = examiner
+        self._joint = None if secrets is None else JointSearch(examiner.literals, secrets.literals)
         self._limits = limits
         self._progress = progress
         self._entries_left = limits.entries
@@ -340,7 +343,7 @@ class LayerReader:
         return replace(contents, notices=tuple(notices))
 
     def _entries(self, layer: Layer, reader: tar.TarReader, *, whiteouts: bool) -> LayerContents:
-        found = self.found()
+        found = self.found(layer.index)
         for member in reader:
             self.count_entries(1)
             path = self._safe_path(member.name, found.notices)
@@ -393,9 +396,10 @@ class LayerReader:
             acl=any(name in xattrs for name in _ACLS) if xattrs else False,
         )
 
-    def found(self) -> Found:
-        """What a layer is collected in."""
-        return Found(secrets_sought=self._secrets is not None, recorded=set(self.recorded))
+    def found(self, layer: int) -> Found:
+        """What the layer of that index is collected in."""
+        secrets = None if self._secrets is None else LayerSecrets(self._secrets, layer)
+        return Found(secrets=secrets, recorded=set(self.recorded))
 
     def file(
         self, path: str, size: int, stream: Readable, layer: int, found: Found
@@ -419,21 +423,27 @@ class LayerReader:
                 reason = f"program of {size} bytes: above {bound} (examined_bytes) it is not examined"
                 found.unread.append(Unread(path=path, reason=reason, layer=layer))
             if not examined and (self._secrets is None or size > _HELD_MAX):
-                return self._digested(algorithms, stream, path, layer, found), ()
+                return _digested(algorithms, stream, path, found.secrets), ()
         content = stream.read(size)
-        reading = self._lookout.look(content, partial(self._look, algorithms, examined, path, layer, found))
+        reading = self._lookout.look(content, self._look, algorithms, examined, path, found.secrets)
         return reading, self._keep(path, content, asking, layer, found.unkept)
 
     def _look(
-        self, algorithms: tuple[str, ...], examined: bool, path: str, layer: int, found: Found, content: bytes
+        self, content: bytes, algorithms: tuple[str, ...], examined: bool, path: str, secrets: LayerSecrets | None
     ) -> FileReading:
         """Examine and digest one file, and look for secrets in it."""
-        facts = self._examiner.examine(content) if examined else None
-        if self._secrets is not None:
-            _note(found, path, layer, self._secrets.search(content, path))
-        if algorithms == _SHA256:
-            return FileReading(hashlib.sha256(content).hexdigest(), facts=facts)
-        return Digests(algorithms, content).reading(facts)
+        markers = hits = None
+        if self._joint is not None and examined and content.startswith(_ELF):
+            markers, hits = self._joint.few(content)
+        facts = self._examiner.examine(content, markers) if examined else None
+        if secrets is not None:
+            secrets.add(path, content, hits)
+        return FileReading(
+            _HASHES["sha256"](content).hexdigest(),
+            _HASHES["md5"](content).hexdigest() if "md5" in algorithms else "",
+            _HASHES["sha1"](content).hexdigest() if "sha1" in algorithms else "",
+            facts,
+        )
 
     def _algorithms(self, path: str, found: Found) -> tuple[str, ...]:
         """sha256; for evidence also what a package database may record of the file, as far as layers show which.
@@ -453,25 +463,6 @@ class LayerReader:
         elif path.startswith(_APK):
             recorded.add("sha1")
         return ("sha256", *recorded) if len(recorded) == 1 else _EVERY
-
-    def _digested(
-        self, algorithms: tuple[str, ...], stream: Readable, path: str, layer: int, found: Found
-    ) -> FileReading:
-        """Digest a file that is not held as a whole, and look for secrets as it streams by."""
-        secrets = None if self._secrets is None else self._secrets.reader(path)
-        if secrets is None and algorithms == _SHA256:  # most files of an inventory: digested where they lie
-            digest = hashlib.sha256(stream.read1(_PIECE))
-            while piece := stream.read1(_PIECE):
-                digest.update(piece)
-            return FileReading(digest.hexdigest())
-        digests = Digests(algorithms)
-        while piece := stream.read1(_PIECE):
-            digests.update(piece)
-            if secrets is not None:
-                secrets.feed(bytes(piece))
-        if secrets is not None:
-            _note(found, path, layer, secrets.scan())
-        return digests.reading(None)
 
     def count(self, contents: LayerContents) -> None:
         """Take a layer that was not read here for the one below the next, within the limits. Raises LimitError."""
@@ -538,15 +529,22 @@ class LayerReader:
         return path
 
 
-def _place(secrets: FileSecrets) -> tuple[str, list[tuple[int, str, str]]]:
-    """An order that does not depend on which thread was first, not even for two files of one name."""
-    return secrets.path, [(one.offset, one.rule, one.sha256 or "") for one in secrets.found]
-
-
-def _note(found: Found, path: str, layer: int, scan: Scan) -> None:
-    """Keep what a search told of a file; called from the thread that looks at large ones too."""
-    if scan:
-        found.secrets.append(FileSecrets(path=path, layer=layer, found=scan.found, unsearched=scan.unsearched))
+def _digested(algorithms: tuple[str, ...], stream: Readable, path: str, secrets: LayerSecrets | None) -> FileReading:
+    """Digest a file that is not held as a whole, and look for secrets as it streams by."""
+    if secrets is None and algorithms == _SHA256:  # most files of an inventory: digested where they lie
+        digest = hashlib.sha256(stream.read1(_PIECE))
+        while piece := stream.read1(_PIECE):
+            digest.update(piece)
+        return FileReading(digest.hexdigest())
+    digests = Digests(algorithms)
+    searched = None if secrets is None else secrets.reader(path)
+    while piece := stream.read1(_PIECE):
+        digests.update(piece)
+        if searched is not None:
+            searched.feed(bytes(piece))
+    if secrets is not None and searched is not None:
+        secrets.read(path, searched)
+    return digests.reading(None)
 
 
 def _says_otherwise(media_type: str, compression: str) -> bool:

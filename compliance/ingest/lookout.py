@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 WORTH_A_THREAD = 2**17
 """Bytes from which handing a file over costs less than it saves."""
@@ -16,7 +17,7 @@ IN_FLIGHT_MAX = 2**26
 
 
 class Lookout(Generic[T]):
-    """Runs `look(content)` for large contents elsewhere, in order, with a bound on the bytes that wait."""
+    """Runs `look(content, …)` for large contents elsewhere, in order, with a bound on the bytes that wait."""
 
     def __init__(self) -> None:
         """The thread starts with the first large file."""
@@ -24,18 +25,20 @@ class Lookout(Generic[T]):
         self._waiting: deque[tuple[int, Future[T]]] = deque()
         self._bytes = 0
 
-    def look(self, content: bytes, look: Callable[[bytes], T]) -> T | Future[T]:
-        """What `look` says of `content`: at once, or later."""
+    def look(
+        self, content: bytes, look: Callable[Concatenate[bytes, P], T], *args: P.args, **more: P.kwargs
+    ) -> T | Future[T]:
+        """What `look` says of `content` and what else it is given: at once, or later."""
         size = len(content)
         if size < WORTH_A_THREAD:
-            return look(content)
+            return look(content, *args, **more)
         while self._waiting and self._bytes + size > IN_FLIGHT_MAX:
             done, future = self._waiting.popleft()
             future.exception()  # waits; what it raised is raised where its result is wanted
             self._bytes -= done
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1)
-        future = self._pool.submit(look, content)
+        future = self._pool.submit(look, content, *args, **more)
         self._waiting.append((size, future))
         self._bytes += size
         return future

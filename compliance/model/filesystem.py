@@ -332,6 +332,7 @@ class FileTree:
         self._children: dict[str, list[str]] | None = None
         self._names: dict[int, tuple[str, ...]] | None = None
         self._bytes: dict[int, bytes] | None = None
+        self._regular: list[FileEntry] | None = None
         self._files: tuple[FileEntry, ...] | None = None
         self._called: dict[str, list[FileEntry]] | None = None
 
@@ -348,9 +349,11 @@ class FileTree:
         """Number of entries, directories included."""
         return len(self.entries)
 
-    def regular(self) -> Iterator[FileEntry]:
+    def regular(self) -> Sequence[FileEntry]:
         """Every name of a regular file, in path order; hard links come once for each name."""
-        return (entry for entry in self.entries.values() if entry.kind is FileKind.REGULAR)
+        if self._regular is None:
+            self._regular = [entry for entry in self.entries.values() if entry.kind is FileKind.REGULAR]
+        return self._regular
 
     def files(self) -> tuple[FileEntry, ...]:
         """Every regular file once, by the first of its names: one inode, one finding."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compliance.formats import literals
-from compliance.formats.literals import LiteralSearch, Places
+from compliance.formats.literals import JointSearch, LiteralSearch, Places
 
 FEW = st.sampled_from([b"a", b"b", b"\0", b"\xff", b"\\", b"$", b"\n"])
 SHORT = st.lists(FEW, min_size=1, max_size=4).map(b"".join)
@@ -28,6 +28,25 @@ def test_the_same_literals_are_found_as_one_by_one(wanted: list[bytes], content:
         patch.setattr(literals, "MANY", 3)  # as if the content were full of them
         assert search.few(content) == (in_order if len(in_order) <= 3 else None)
         assert all_places(search, content) == expected
+
+
+@given(
+    st.lists(SHORT, unique=True, max_size=6),
+    st.lists(SHORT, unique=True, max_size=6),
+    st.lists(FEW, max_size=40).map(b"".join),
+)
+def test_two_searches_in_one_pass_find_what_each_finds_alone(
+    first: list[bytes], second: list[bytes], content: bytes
+) -> None:
+    one, other = LiteralSearch(first), LiteralSearch(second)
+    assert JointSearch(one, other).few(content) == (one.few(content), other.few(content))
+
+
+def test_two_searches_in_one_pass_leave_a_content_full_of_literals_to_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(literals, "MANY", 3)
+    both = JointSearch(LiteralSearch([b"a"]), LiteralSearch([b"b"]))
+    assert both.few(b"ab b") == ([(0, 0)], [(1, 0), (3, 0)])
+    assert both.few(b"abab") == (None, None)
 
 
 def all_places(search: LiteralSearch, content: bytes) -> dict[int, list[int]]:

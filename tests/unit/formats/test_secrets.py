@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compliance.formats import literals
 from compliance.formats.secrets import (
     AFTER,
     FILE_RULE_MAX,
@@ -276,6 +277,31 @@ def test_a_file_in_pieces_has_the_secrets_of_the_whole(parts: list[bytes], size:
     for start in range(0, len(content), size):
         reader.feed(content[start : start + size])
     assert reader.scan().found == tuple(replace(secret, line=None) for secret in whole.found)
+
+
+_SMALL_FILES = st.lists(
+    st.tuples(
+        st.sampled_from(["", "a/b", make.FILES["netrc"][0]]),
+        st.sampled_from(
+            [
+                b"", b"\n", b"AKIA", b"gh", b"p_", make.FILES["netrc"][1].encode(), make.keys()["ec"], b"-----BEGIN ",
+                b"EC PRIVATE KEY-----", *(text().encode() for text in make.TOKENS.values()),
+            ]
+        ),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("many", [2**14, 0])
+@given(files=_SMALL_FILES)
+def test_files_searched_together_have_the_secrets_that_each_has_alone(
+    many: int, files: list[tuple[str, bytes]]
+) -> None:
+    alone = [(path, scan) for path, content in files if (scan := SEARCH.search(content, path))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(literals, "MANY", many)
+        assert [(path, scan) for path, scan in SEARCH.among(files) if scan] == alone
 
 
 def test_a_credential_file_in_pieces_is_read_by_its_name() -> None:
