@@ -23,10 +23,12 @@ Images = list[tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """What was measured of one image and of one inflated megabyte."""
+    """What was measured of one image, one layer and one inflated megabyte."""
 
     image_cpu: float
     """Seconds of an image whose layers are all cached."""
+    layer_cpu: float
+    """Seconds of a layer that is read, however small."""
     megabyte_cpu: float
     """Seconds to fetch, inflate, digest and examine a megabyte (inflated)."""
     image_requests: float
@@ -100,7 +102,7 @@ def total(images: Images, megabytes: Sequence[float], costs: Costs, cache_bytes:
     return Total(
         reads=reads,
         read_mb=read_mb,
-        cpu_hours=(len(images) * costs.image_cpu + read_mb * costs.megabyte_cpu) / 3600,
+        cpu_hours=(len(images) * costs.image_cpu + reads * costs.layer_cpu + read_mb * costs.megabyte_cpu) / 3600,
         fetched_gb=read_mb / costs.ratio / 1000,
         requests=len(images) * costs.image_requests + reads,
     )
@@ -118,6 +120,7 @@ def main(arguments: Sequence[str]) -> None:
         ("spread", float, 1.6, "standard deviation of the logarithm of a layer's size"),
         ("seed", int, 1, "of what is drawn"),
         ("image-cpu", float, None, "CPU seconds of an image whose layers are cached"),
+        ("layer-cpu", float, None, "CPU seconds of a layer that is read, however small"),
         ("megabyte-cpu", float, None, "CPU seconds of an inflated megabyte that is read"),
         ("image-requests", float, None, "requests of an image whose layers are cached"),
         ("image-store", float, None, "bytes in the store for an image"),
@@ -129,6 +132,7 @@ def main(arguments: Sequence[str]) -> None:
     given = parser.parse_args(arguments)
     costs = Costs(
         image_cpu=given.image_cpu,
+        layer_cpu=given.layer_cpu,
         megabyte_cpu=given.megabyte_cpu,
         image_requests=given.image_requests,
         image_store=given.image_store,
