@@ -49,7 +49,7 @@ def reevaluate(document: shape.Document, at: datetime) -> shape.Document:
     """
     from compliance.evaluate.rollup import summarise
     from compliance.evaluate.waivers import apply
-    from compliance.verify.trust_policy import names
+    from compliance.verify.image_pattern import names
     from reports.assessment_json import reassessed
 
     if document["reevaluation"] is not None:

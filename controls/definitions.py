@@ -14,7 +14,6 @@ from compliance.errors import UsageError
 from compliance.model.assessment import DefinitionFile
 from compliance.model.control import ControlLibrary, Framework
 from compliance.model.outcome import Check
-from controls.check_plugins import load_plugin
 from controls.declared_check import OwnCheck, read_checks
 from controls.loader import FRAMEWORKS, CheckMetadata, check_catalog, load_library
 from controls.own_framework import read_own_framework
@@ -83,6 +82,8 @@ def _own_checks(given: Iterable[str | GivenFile], files: list[DefinitionFile]) -
             read = read_checks(one.name, one.content, taken)
             files.append(DefinitionFile(role="checks", name=one.name, sha256=one.sha256))
         else:
+            from controls.check_plugins import load_plugin
+
             plugin = load_plugin(one, taken)
             read = plugin.checks
             files.append(DefinitionFile(role="plugin", name=plugin.source, sha256=plugin.sha256))

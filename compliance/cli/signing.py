@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from compliance.cli.options import read_given
 from compliance.cli.parser import Parser
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from compliance.pipeline import SignsPdf
-    from compliance.sign.signer import Signer
+    from compliance.sign.signer import KeySigner, Signer
 
 
 def add_signer(parser: Parser) -> None:
@@ -74,10 +74,6 @@ def pdf_signing_of(values: Namespace, signer: Signer | None, now: datetime) -> S
 
     Raises SigningError, UsageError.
     """
-    from functools import partial
-
-    from compliance.sign.signer import KeySigner
-
     given = [
         option
         for option, value in (
@@ -87,7 +83,7 @@ def pdf_signing_of(values: Namespace, signer: Signer | None, now: datetime) -> S
         )
         if value is not None
     ]
-    if not isinstance(signer, KeySigner):
+    if signer is None or not _has_key(signer):
         if given:
             raise UsageError(
                 f"{given[0]} is for a signature with a key", code="usage", hint="add --sign-key with a key"
@@ -97,6 +93,8 @@ def pdf_signing_of(values: Namespace, signer: Signer | None, now: datetime) -> S
         raise UsageError("--tsa-certificate is for --tsa-url", code="usage", hint="add --tsa-url URL")
     if values.offline and values.tsa_url is not None:
         raise UsageError("--offline touches no network", code="usage", hint="leave out --tsa-url")
+    from functools import partial
+
     from compliance.sign.pdf_signer import pdf_signer
 
     timestamps = None
@@ -105,6 +103,12 @@ def pdf_signing_of(values: Namespace, signer: Signer | None, now: datetime) -> S
 
         timestamps = TimestampService(url=values.tsa_url, roots=_certificates(values.tsa_certificate))
     return partial(pdf_signer(signer, _certificates(values.sign_certificate), timestamps).sign, moment=now)
+
+
+def _has_key(signer: Signer) -> TypeGuard[KeySigner]:
+    from compliance.sign.signer import KeySigner
+
+    return isinstance(signer, KeySigner)
 
 
 def _certificates(path: str | None) -> tuple[Certificate, ...]:

@@ -52,7 +52,7 @@ def run(values: Namespace) -> int:
     """Read, review, print. The exit code says whether anything must be mended."""
     from compliance.evaluate.waivers import review
     from compliance.pipeline import read_waiver_files
-    from compliance.verify.trust_policy import names
+    from compliance.verify.image_pattern import names
     from controls.definitions import define
 
     if not 0 <= values.soon <= _SOON_MAX:

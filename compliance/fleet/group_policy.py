@@ -185,7 +185,7 @@ def _said_of(
     name: str, trust: PolicyFile | None, waivers: tuple[tuple[PolicyFile, bytes | None], ...]
 ) -> tuple[str, ...]:
     """Which requirements are made of the image of that name, and which waivers may be about it."""
-    from compliance.verify.trust_policy import names
+    from compliance.verify.image_pattern import names
 
     required = () if trust is None else _trust_policy(trust).requirements_for(name)
     waived = (
@@ -207,7 +207,7 @@ def _trust_policy(file: PolicyFile) -> TrustPolicy:
 def _waivers(files: tuple[tuple[PolicyFile, bytes | None], ...]) -> tuple[Waiver, ...]:
     """All waivers of the files, whoever signed them; the assessment looks at that."""
     from compliance.evaluate.waiver_file import read_waivers
-    from compliance.verify.trust_policy import pattern_mistake
+    from compliance.verify.image_pattern import pattern_mistake
 
     return tuple(waiver for file, _ in files for waiver in read_waivers(file.name, file.content, pattern_mistake))
 

@@ -73,11 +73,9 @@ class Inflater:
             self._at = end
             return data
         # BytesIO hands its buffer out without copying it: a large file is in memory once, not twice. Room for all of
-        # it is made at once: growing piece by piece is mapping memory anew, which costs more than what is copied.
-        out = io.BytesIO()
-        out.seek(min(size, _ROOM_MAX) - 1)
-        out.write(b"\0")
-        out.seek(0)
+        # it is made at once, as zeros that the kernel has: growing piece by piece is mapping memory anew, which costs
+        # more than what is copied.
+        out = io.BytesIO(bytes(min(size, _ROOM_MAX)))
         out.write(memoryview(self._buffer)[self._at :])
         missing = size - out.tell()
         while missing and (piece := self._next()):

@@ -42,6 +42,19 @@ class Hash(Protocol):
         ...
 
 
+_KEPT = 2**25 - 2**14
+"""Just below the largest block that glibc's allocator ever takes from its heap (mallopt(3), M_MMAP_THRESHOLD)."""
+
+
+def reuse_memory() -> None:
+    """Have freed blocks of megabytes used again, where the allocator is glibc's; no effect elsewhere.
+
+    At first it maps memory anew for each of them, and gives the end of its heap back whenever one is freed: then the
+    kernel clears every page of every piece and of every large file. Freeing a large block once teaches it otherwise.
+    """
+    bytes(_KEPT)  # nobody touches it, so it costs no memory
+
+
 def sniff(head: bytes) -> str:
     """The compression that the first bytes show; media types of real images are often wrong."""
     if head.startswith(b"\x1f\x8b"):

@@ -16,11 +16,11 @@ import sys
 import threading
 from collections.abc import Generator
 from mmap import mmap
-from queue import Queue
+from queue import SimpleQueue
 from typing import NoReturn, TypedDict
 
 from compliance.errors import ComplianceError, SourceError
-from compliance.ingest.inflate import INPUT, OUTPUT, Hash, Inflation
+from compliance.ingest.inflate import INPUT, OUTPUT, Hash, Inflation, reuse_memory
 
 SLOTS = 32
 LENGTH = struct.Struct("<I")
@@ -62,41 +62,59 @@ class HashThread:
 
     def __init__(self) -> None:
         """Start it; it ends with the process."""
-        self._queue: Queue[tuple[Hash, bytes]] = Queue(_UNHASHED_MAX)
+        # SimpleQueue is made in C: a Queue's conditions cost as much as digesting a small piece.
+        self._todo: SimpleQueue[tuple[Hash, bytes]] = SimpleQueue()
+        self._done: SimpleQueue[None] = SimpleQueue()
+        self._waiting = 0
         threading.Thread(target=self._run, daemon=True).start()
 
     def new(self, algorithm: str) -> Hash:
         """A hash that this thread feeds."""
-        return _LateHash(hashlib.new(algorithm), self._queue)
+        return _LateHash(hashlib.new(algorithm), self)
+
+    def update(self, hashed: Hash, data: bytes) -> None:
+        """Have `data` digested by `hashed`, when what came before is; waits while too much does."""
+        if self._waiting == _UNHASHED_MAX:
+            self._done.get()
+            self._waiting -= 1
+        self._todo.put((hashed, data))
+        self._waiting += 1
+
+    def finish(self) -> None:
+        """Wait until all is digested."""
+        while self._waiting:
+            self._done.get()
+            self._waiting -= 1
 
     def _run(self) -> None:
         while True:
-            hashed, data = self._queue.get()
+            hashed, data = self._todo.get()
             hashed.update(data)
-            self._queue.task_done()
+            self._done.put(None)
 
 
 class _LateHash:
     """See Hash; `hexdigest` waits for what is not yet digested."""
 
-    def __init__(self, hashed: Hash, queue: Queue[tuple[Hash, bytes]]) -> None:
-        self._hashed, self._queue = hashed, queue
+    def __init__(self, hashed: Hash, thread: HashThread) -> None:
+        self._hashed, self._thread = hashed, thread
 
     @property
     def name(self) -> str:
         return self._hashed.name
 
     def update(self, data: bytes, /) -> None:
-        self._queue.put((self._hashed, data))
+        self._thread.update(self._hashed, data)
 
     def hexdigest(self) -> str:
-        self._queue.join()
+        self._thread.finish()
         return self._hashed.hexdigest()
 
 
 def main(memory: int, credit: int, files: int) -> None:
     """Streams in, slots out, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the reader decides what an interrupt means
+    reuse_memory()
     out = sys.stdout.buffer
     hashes = HashThread()
     with mmap(memory, SLOTS * OUTPUT) as ring, socket.socket(fileno=files) as passed:

@@ -84,6 +84,10 @@ class LayerCache:
         except Exception:  # noqa: BLE001 - whatever is wrong with an entry, the layer is read again
             return None
 
+    def holds(self, key: str) -> bool:
+        """Whether there is an entry; whether it can be used shows when it is loaded."""
+        return self._place(key).exists()
+
     def store(self, key: str, contents: LayerContents) -> None:
         """Keep `contents`; an entry appears whole or not at all."""
         body = _deflated(_pickled(contents))

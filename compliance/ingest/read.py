@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from compliance.errors import IntegrityError
 from compliance.ingest.directory import RootFilesystem, digest_of
 from compliance.ingest.file_part import on_disk
+from compliance.ingest.inflate import reuse_memory
 from compliance.ingest.layer_cache import LayerCache, LayerKeys
 from compliance.ingest.layers import LayerContents, LayerReader, Reads
 from compliance.ingest.limits import DEFAULT_LIMITS, Limits
@@ -56,21 +57,28 @@ def read_tree(source: Source, image: Image, reading: Reading) -> tuple[Image, Fi
     comes from the cache they were compared when it was stored, and its digest again now if the bytes are at hand.
     Raises FormatError, IntegrityError, LimitError, SourceError.
     """
+    reuse_memory()
     builder = TreeBuilder()
     reader = LayerReader(
         reading.requests, reading.examiner, reading.limits, reading.progress, reading.reads, reading.secrets
     )
-    with closing(reader), closing(Comparisons(reading.progress)) as comparisons:
+    with closing(reader), closing(Comparisons(source, reading.progress)) as comparisons:
         if isinstance(source, RootFilesystem):
             builder.apply(source.contents(reader))
         else:
             keys = LayerKeys(reading.requests, reading.reads, reading.rules) if reading.cache is not None else None
+            if keys is not None and not source.remote and _has_lowest(reading.cache, keys, image):
+                comparisons.begin(image.layers)
             for layer in image.layers:
                 builder.apply(_contents(source, layer, reader, reading, keys, comparisons))
         tree = builder.finish()
         comparisons.finish()
     digest = image.digest or digest_of(tree)
     return replace(image, digest=digest, notices=(*image.notices, *builder.notices)), tree
+
+
+def _has_lowest(cache: LayerCache | None, keys: LayerKeys, image: Image) -> bool:
+    return cache is not None and bool(image.layers) and cache.holds(keys.of(image.layers[0]))
 
 
 def _contents(
@@ -90,8 +98,9 @@ def _contents(
         with cache.claimed(key):
             known = cache.load(key)
             if known is None:
+                comparisons.unwanted(layer)
                 return _read_and_kept(source, layer, reader, cache, key)
-    if known.layer == layer and (source.remote or comparisons.hold(source.open_layer(layer), layer)):
+    if known.layer == layer and (source.remote or comparisons.hold(layer)):
         reader.count(known)
         return known
     return _read_and_kept(source, layer, reader, cache, key)
@@ -114,19 +123,41 @@ class Comparisons:
     In a thread of its own while trees are merged, so what `hold` said is only believed when `finish` has returned.
     """
 
-    def __init__(self, progress: Progress | None) -> None:
+    def __init__(self, source: Source, progress: Progress | None) -> None:
         """The thread starts with the first layer."""
+        self._source = source
         self._progress = progress
         self._thread = ThreadPoolExecutor(1)
+        self._begun: dict[int, Future[bool]] = {}
+        self._unwanted: set[int] = set()
         self._later: list[Future[bool]] = []
 
-    def hold(self, stored: BinaryIO, layer: Layer) -> bool:
-        """Whether `stored`, which is closed then, is the layer, as far as digests tell.
+    def begin(self, layers: Sequence[Layer]) -> None:
+        """Compare those of `layers` that are files as soon as possible, in the hope that they are cached: it takes
+        longer than fetching them from the cache."""
+        for layer in layers:
+            stored = self._source.open_layer(layer)
+            if on_disk(stored) is None:
+                stored.close()
+                return
+            self._begun[layer.index] = self._thread.submit(self._compare, stored, layer)
+
+    def unwanted(self, layer: Layer) -> None:
+        """The layer is read anew, which compares it."""
+        self._unwanted.add(layer.index)
+
+    def hold(self, layer: Layer) -> bool:
+        """Whether what is stored is the layer, as far as digests tell.
 
         False where that can't be said without inflating: docker save names a compressed layer by its diffID only.
         """
-        comparison = self._thread.submit(self._compare, stored, layer)
-        if layer.digest == layer.diff_id or on_disk(stored) is None:
+        comparison = self._begun.get(layer.index)
+        at_hand = True
+        if comparison is None:
+            stored = self._source.open_layer(layer)
+            at_hand = on_disk(stored) is not None
+            comparison = self._begun[layer.index] = self._thread.submit(self._compare, stored, layer)
+        if layer.digest == layer.diff_id or not at_hand:
             return comparison.result()
         self._later.append(comparison)
         return True
@@ -137,16 +168,19 @@ class Comparisons:
             comparison.result()
 
     def close(self) -> None:
-        """End the thread; what has not begun is dropped."""
-        self._thread.shutdown(cancel_futures=True)
+        """End the thread; what it has not done is given up."""
+        self._unwanted.update(self._begun)
+        self._thread.shutdown()
 
     def _compare(self, stored: BinaryIO, layer: Layer) -> bool:
         hashed = hashlib.new(algorithm_of(layer.digest))
         with stored:
-            while piece := stored.read(_PIECE):
+            while layer.index not in self._unwanted and (piece := stored.read(_PIECE)):
                 hashed.update(piece)
-                if self._progress is not None:
-                    self._progress(len(piece))
+        if layer.index in self._unwanted:
+            return False
+        if self._progress is not None:
+            self._progress(layer.size)
         found = f"{hashed.name}:{hashed.hexdigest()}"
         if found != layer.digest and layer.digest != layer.diff_id:
             raise IntegrityError(

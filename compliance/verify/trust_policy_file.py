@@ -17,7 +17,8 @@ from compliance.formats.provenance import SLSA_PROVENANCE
 from compliance.formats.public_key import KEY_SIZE_MAX, PublicKey, key_id, load_public_key
 from compliance.formats.strict_yaml import Section, read_section
 from compliance.model.verification import SIGNATURE
-from compliance.verify.trust_policy import Requirement, Rule, TrustedSigner, TrustPolicy, pattern_mistake
+from compliance.verify.image_pattern import pattern_mistake
+from compliance.verify.trust_policy import Requirement, Rule, TrustedSigner, TrustPolicy
 from compliance.verify.trusted_root import TRUSTED_ROOT_SIZE_MAX
 
 CODE = "policy-invalid"

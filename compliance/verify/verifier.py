@@ -7,14 +7,13 @@ specification or reads less, see compliance/verify/trusted_root.py, transparency
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from compliance.errors import ComplianceError, IntegrityError, UsageError
+from compliance.errors import ComplianceError, UsageError
 from compliance.formats.plain_text import plain_text
 from compliance.formats.public_key import (
     PublicKey,
@@ -25,20 +24,20 @@ from compliance.model.image import Image
 from compliance.model.verification import (
     Attestation,
     Demand,
-    Integrity,
     Signature,
     SignatureKind,
     Signer,
     Verdict,
     Verification,
 )
+from compliance.verify.integrity import integrity_of
 from compliance.verify.material import Material, Unreadable, materials
 from compliance.verify.proof import Means, Proof, prove, subject_of
 from compliance.verify.refusal import NotCheckableError, RejectedError
 from compliance.verify.trust_policy import TrustedSigner, TrustPolicy, judge
 from compliance.verify.trusted_root import TrustedRoot
 
-__all__ = ["integrity_of", "load_public_key", "verify_by_policy", "verify_image"]
+__all__ = ["load_public_key", "verify_by_policy", "verify_image"]
 
 
 _NOBODY = Signer()
@@ -143,34 +142,6 @@ def _unsigned(material: Material, image: Image) -> _Judgement | None:
         about = error.reason
     reason = f"{about}; signed by nobody: a claim of whoever could write where it lies"
     return _Judgement(verdict=Verdict.UNSIGNED, reason=reason)
-
-
-def integrity_of(image: Image, *, layers_read: bool) -> Integrity:
-    """The digests that reading `image` recomputed from its bytes; those of layers only when they were read.
-
-    Manifest and config are hashed again here. Raises IntegrityError where one differs.
-    """
-    checked: list[tuple[str, str]] = []
-    if image.index_digest is not None:
-        checked.append(("index", image.index_digest))
-    if image.config is None:
-        checked.append(("listing of the root file system", image.digest))
-    elif image.digest != image.config_digest:
-        checked.append(("manifest", _same(image.digest, image.manifest, "manifest")))
-    if image.config_digest is not None:
-        checked.append(("config", _same(image.config_digest, image.config_bytes, "config")))
-    for layer in image.layers if layers_read else ():
-        checked.append((f"layer {layer.index + 1}", layer.digest))
-        if layer.diff_id != layer.digest:
-            checked.append((f"layer {layer.index + 1}, uncompressed", layer.diff_id))
-    return Integrity(checked=tuple(checked))
-
-
-def _same(digest: str, content: bytes, what: str) -> str:
-    algorithm, _, value = digest.partition(":")
-    if hashlib.new(algorithm, content).hexdigest() != value:
-        raise IntegrityError(f"the {what} does not hash to its digest", code="digest-mismatch", where=digest)
-    return digest
 
 
 def _subjects(image: Image) -> Mapping[str, str]:

@@ -1,14 +1,14 @@
 """Times hullmark on real images, in alternation with syft and with the floor.
 
-Run as ``python -m tests.benchmarks.run``: every image that images.py built, and the hardened sample. Whole processes
-with a warm page cache, one after the other; each round runs every contender once. Medians go to docs/benchmarks.md
+Run as ``python -m tests.benchmarks.run``: every image that images.py built, and the hardened sample. Ours is installed
+from its wheel, as an editable install starts slower. Whole processes with a warm page cache, one after the other; each
+round runs every contender once. Medians go to docs/benchmarks.md
 (page.py), single runs to .bench/measured. Nothing else should run meanwhile: the page says how much did.
 """
 
 from __future__ import annotations
 
 import argparse
-import compileall
 import datetime
 import json
 import os
@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,7 +30,7 @@ from tests.benchmarks.layout import count_entries, read_image
 from tests.benchmarks.page import ASSESS, FLOOR, SBOM, WARM
 
 RUNS = 5
-BIN = Path(sys.executable).parent
+_PURELIB = "import sysconfig; print(sysconfig.get_path('purelib'))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,26 @@ class Contender:
     warm: bool = False
 
 
-def contenders(syfts: Mapping[str, str]) -> list[Contender]:
+def installed(place: Path) -> Path:
+    """Our program, installed from its wheel into a new environment at `place`, which has the libraries of this one."""
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    made = place / "wheel"
+    build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(made), str(images.CHECKOUT))
+    subprocess.run((*pip, *build), check=True)
+    venv.create(place / "environment", symlinks=True)
+    python = place / "environment" / "bin" / "python"
+    ours, theirs = (
+        subprocess.run((program, "-c", _PURELIB), check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        for program in (python, sys.executable)
+    )
+    Path(ours, "libraries.pth").write_text(f"{theirs}\n")  # a path alone: what starts up there does not start here
+    install = ("--python", str(python), "install", "--no-deps", "--no-index", "--force-reinstall")
+    subprocess.run((*pip, *install, *map(str, made.glob("*.whl"))), check=True)
+    return python.with_name("hullmark")
+
+
+def contenders(hullmark: str, syfts: Mapping[str, str]) -> list[Contender]:
     """The floor, ours, and each syft (version -> program)."""
-    hullmark = str(BIN / "hullmark")
     sbom = (hullmark, "sbom", "--quiet", "oci-dir:{}")
     return [
         Contender(name=FLOOR, argv=(sys.executable, str(Path(__file__).with_name("floor.py")), "{}")),
@@ -161,32 +179,27 @@ def main() -> None:
     chosen = options.only or list(found)
     if unknown := set(chosen) - set(found):
         parser.error(f"not in {options.images}: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
-    compile_byte_code()
-    competing = contenders(find_syfts(options.syft))
+    syfts = find_syfts(options.syft)
     common = {
         "source": records.source_digest(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": records.machine(),
     }
     measured = []
-    for name in chosen:
-        described = describe(name, found[name])
-        taken = measure_image(found[name], competing, 1 if options.quick else max(1, options.runs))
-        measured.append({**common, **described, **taken})
-        sys.stdout.write(page.lines_of(measured[-1]))
-        sys.stdout.flush()
-        if not options.quick:
-            records.save(records.MEASURED, name, measured[-1])
+    with tempfile.TemporaryDirectory(prefix="installed-") as place:
+        competing = contenders(str(installed(Path(place))), syfts)
+        for name in chosen:
+            described = describe(name, found[name])
+            taken = measure_image(found[name], competing, 1 if options.quick else max(1, options.runs))
+            measured.append({**common, **described, **taken})
+            sys.stdout.write(page.lines_of(measured[-1]))
+            sys.stdout.flush()
+            if not options.quick:
+                records.save(records.MEASURED, name, measured[-1])
     if options.quick:
         sys.stdout.write("\n" + page.speed(measured))
     else:
         sys.stdout.write("\n" + page.write())
-
-
-def compile_byte_code() -> None:
-    """As an installer does."""
-    for package in records.PACKAGES:
-        compileall.compile_dir(images.CHECKOUT / package, quiet=1)
 
 
 if __name__ == "__main__":

@@ -135,9 +135,10 @@ def main() -> None:
     found = images.layouts(options.images.resolve())
     if unknown := set(options.only or ()) - set(found):
         parser.error(f"not in {options.images}: {', '.join(sorted(unknown))}; there are {', '.join(found)}")
-    competing = run.contenders(run.find_syfts(options.syft))
+    hullmark = str(Path(sys.executable).with_name("hullmark"))
+    competing = run.contenders(hullmark, run.find_syfts(options.syft))
     programs = {one.name: one.argv for one in competing if one.name.startswith("syft ")}
-    programs = {"hullmark": (str(run.BIN / "hullmark"), "sbom", "--quiet", "--no-cache", "oci-dir:{}"), **programs}
+    programs = {"hullmark": (hullmark, "sbom", "--quiet", "--no-cache", "oci-dir:{}"), **programs}
     common = {"source": records.source_digest(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     compared = []
     for name in options.only or found:

@@ -27,7 +27,7 @@ from compliance.model.outcome import (
 )
 from compliance.pipeline import waived_image
 from compliance.reevaluation import reevaluate
-from compliance.verify.trust_policy import names
+from compliance.verify.image_pattern import names
 from controls.coverage import NEEDS
 from reports.assessment_json import document, parse, render
 from reports.document import Document

@@ -27,7 +27,7 @@ SEEN = (Observation(summary="It was seen.", kind=ObservationKind.FILE, path="usr
 def stored(*results: CheckResult, waivers: tuple[Waiver, ...] = (), **more: object) -> Document:
     from compliance.evaluate.waivers import apply
     from compliance.pipeline import waived_image
-    from compliance.verify.trust_policy import names
+    from compliance.verify.image_pattern import names
 
     base = assessment()
     marked, uses = apply(waivers, results, waived_image(base.evidence.image), names, MOMENT)

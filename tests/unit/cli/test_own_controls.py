@@ -12,7 +12,7 @@ import pytest
 
 from compliance.cli.main import run
 from compliance.evaluate.waiver_file import read_waivers
-from compliance.verify.trust_policy import pattern_mistake
+from compliance.verify.image_pattern import pattern_mistake
 from controls.definitions import GivenFile, define
 from controls.loader import check_catalog
 from controls.profile import read_profile

@@ -11,7 +11,7 @@ import pytest
 from compliance.errors import PolicyError, UsageError
 from compliance.evaluate.waiver_file import read_waivers
 from compliance.model.control import Framework
-from compliance.verify.trust_policy import pattern_mistake
+from compliance.verify.image_pattern import pattern_mistake
 from controls.declared_check import read_checks
 from controls.loader import check_catalog, load_library
 from controls.own_framework import read_own_framework

@@ -31,7 +31,7 @@ from compliance.model.outcome import (
     Unknown,
     Waiver,
 )
-from compliance.verify.trust_policy import names, pattern_mistake
+from compliance.verify.image_pattern import names, pattern_mistake
 from tests.builders.assessment import check
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -21,7 +21,8 @@ from compliance.formats.public_key import public_pem
 from compliance.formats.sigstore_bundle import write_keyed_bundle
 from compliance.model.image import AttachedArtifact, AttachmentSource
 from compliance.model.verification import PolicyState, Verdict, Verification
-from compliance.verify.trust_policy import names, together
+from compliance.verify.image_pattern import names
+from compliance.verify.trust_policy import together
 from compliance.verify.trust_policy_file import read_policy
 from compliance.verify.verifier import verify_by_policy
 from tests.builders.signed_image import BUNDLE, artifact, blob, image_of, sha256, verdicts

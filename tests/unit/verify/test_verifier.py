@@ -22,8 +22,9 @@ from compliance.formats.signed_json import base64_text, write
 from compliance.formats.sigstore_bundle import write_keyed_bundle
 from compliance.model.image import AttachedArtifact, AttachmentSource, Image, Layer
 from compliance.model.verification import Demand, SignatureKind, Verification
+from compliance.verify.integrity import integrity_of
 from compliance.verify.material import MATERIALS_MAX
-from compliance.verify.verifier import integrity_of, verify_image
+from compliance.verify.verifier import verify_image
 from tests.builders.signed_image import BUNDLE, artifact, blob, image_of, reasons, sha256, verdicts
 
 PRIVATE = ec.derive_private_key(99, ec.SECP256R1())
