@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -31,6 +32,8 @@ Progress = Callable[[int], None]
 """Hears how many stored bytes were read since the last call."""
 
 _PIECE = 2**20
+_COMPARING_MAX = 4
+"""Layers that are compared at once, on as many cores: more than that no disk keeps busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +123,14 @@ def _read(source: Source, layer: Layer, reader: LayerReader) -> LayerContents:
 class Comparisons:
     """Compares the stored bytes of layers that come from the cache with their digests: a swapped one is refused.
 
-    In a thread of its own while trees are merged, so what `hold` said is only believed when `finish` has returned.
+    In threads of their own while trees are merged, so what `hold` said is only believed when `finish` has returned.
     """
 
     def __init__(self, source: Source, progress: Progress | None) -> None:
-        """The thread starts with the first layer."""
+        """A thread starts with the first layer."""
         self._source = source
         self._progress = progress
-        self._thread = ThreadPoolExecutor(1)
+        self._threads = ThreadPoolExecutor(min(_COMPARING_MAX, os.cpu_count() or 1))
         self._begun: dict[int, Future[bool]] = {}
         self._unwanted: set[int] = set()
         self._later: list[Future[bool]] = []
@@ -140,7 +143,7 @@ class Comparisons:
             if on_disk(stored) is None:
                 stored.close()
                 return
-            self._begun[layer.index] = self._thread.submit(self._compare, stored, layer)
+            self._begun[layer.index] = self._threads.submit(self._compare, stored, layer)
 
     def unwanted(self, layer: Layer) -> None:
         """The layer is read anew, which compares it."""
@@ -156,7 +159,7 @@ class Comparisons:
         if comparison is None:
             stored = self._source.open_layer(layer)
             at_hand = on_disk(stored) is not None
-            comparison = self._begun[layer.index] = self._thread.submit(self._compare, stored, layer)
+            comparison = self._begun[layer.index] = self._threads.submit(self._compare, stored, layer)
         if layer.digest == layer.diff_id or not at_hand:
             return comparison.result()
         self._later.append(comparison)
@@ -168,9 +171,9 @@ class Comparisons:
             comparison.result()
 
     def close(self) -> None:
-        """End the thread; what it has not done is given up."""
+        """End the threads; what they have not done is given up."""
         self._unwanted.update(self._begun)
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     def _compare(self, stored: BinaryIO, layer: Layer) -> bool:
         hashed = hashlib.new(algorithm_of(layer.digest))
