@@ -51,6 +51,20 @@ def test_version_is_told_by_word_and_by_flag() -> None:
     assert hullmark("version").stdout.startswith("hullmark ")
 
 
+@pytest.mark.parametrize("command", ["sbom", "assess"])
+def test_an_image_that_nobody_signed_is_read_without_importing_cryptography(command: str, image: Path) -> None:
+    program = (
+        "import atexit, sys\n"
+        "from compliance.cli.main import main\n"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr))\n"
+        "main()\n"
+    )
+    argv = (sys.executable, "-c", program, command, "--no-cache", "--quiet", f"oci-dir:{image}")
+    loaded = set(subprocess.run(argv, capture_output=True, text=True, timeout=120).stderr.split())
+    assert "compliance" in loaded
+    assert not {"cryptography", "sigstore", "pandas", "weasyprint", "sqlalchemy", "requests"} & loaded
+
+
 def test_truncated_layer_is_one_line_and_exit_12_and_leaves_nothing(image: Path, tmp_path: Path) -> None:
     layer_of(image).write_bytes(layer_of(image).read_bytes()[:-9])
     run = hullmark("assess", f"oci-dir:{image}", "--evidence", tmp_path / "evidence", "-q")

@@ -26,7 +26,7 @@ from compliance.ingest.layer_cache import (
     _Values,
     default_cache,
 )
-from compliance.ingest.layers import Reads
+from compliance.ingest.layers import LayerContents, Reads
 from compliance.ingest.read import Reading, read_tree
 from compliance.ingest.source import open_source, parse_reference
 from compliance.model.filesystem import FileTree
@@ -94,6 +94,49 @@ def test_swapped_layer_is_refused_although_its_content_is_cached(cache: LayerCac
     blob.write_bytes(content)
     with pytest.raises(IntegrityError, match="does not hash"):
         read(f"oci-dir:{image}", cache)
+
+
+def test_swapped_layer_of_an_image_of_which_only_the_base_is_cached_is_refused(
+    cache: LayerCache, image: Path, tmp_path: Path
+) -> None:
+    read(f"oci-dir:{image}", cache)
+    other = simple_image(tmp_path / "other", (BASE, {"app": "another"}))
+    own = set((other / "blobs" / "sha256").iterdir()) - {
+        other / "blobs" / "sha256" / blob.name for blob in (image / "blobs" / "sha256").iterdir()
+    }
+    blob = next(path for path in own if path.read_bytes()[:2] == b"\x1f\x8b")
+    content = bytearray(blob.read_bytes())
+    content[4] ^= 1
+    blob.write_bytes(content)
+    with pytest.raises(IntegrityError, match="does not hash"):
+        read(f"oci-dir:{other}", cache)
+
+
+class _LateCache(LayerCache):
+    """As if another process had just read every layer: what is kept shows at the second look only."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._looked: set[str] = set()
+
+    def load(self, key: str) -> LayerContents | None:
+        if key not in self._looked:
+            self._looked.add(key)
+            return None
+        return super().load(key)
+
+
+def test_layers_that_another_process_read_meanwhile_are_taken_and_compared(image: Path, tmp_path: Path) -> None:
+    _, first = read(f"oci-dir:{image}", LayerCache(tmp_path / "cache"))
+    _, second = read(f"oci-dir:{image}", _LateCache(tmp_path / "cache"))
+    assert second.entries == first.entries
+    for blob in (image / "blobs" / "sha256").iterdir():
+        content = blob.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            blob.write_bytes(content[:4] + bytes([content[4] ^ 1]) + content[5:])
+            with pytest.raises(IntegrityError, match="does not hash"):
+                read(f"oci-dir:{image}", _LateCache(tmp_path / "cache"))
+            blob.write_bytes(content)
 
 
 def test_swapped_layer_of_a_docker_archive_is_refused_too(cache: LayerCache, tmp_path: Path) -> None:
