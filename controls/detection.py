@@ -7,7 +7,6 @@ makes no finding: a package whose files are gone is not a tool, and a tool witho
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -28,7 +27,8 @@ from compliance.model.outcome import (
     Passed,
     Unknown,
 )
-from controls.knowledge import Kind, Tool, kind, marker_rules, name_pattern
+from controls.knowledge import Kind, Tool, kind, marker_rules
+from controls.name_pattern import NamePattern, is_glob
 from controls.observe import count, file_observation, not_wholly_read, note
 from controls.programs import Program, Programs, programs
 
@@ -143,39 +143,38 @@ class _Index:
 
     kind: Kind
     names: dict[str, tuple[Tool, ...]]
-    name_globs: tuple[tuple[re.Pattern[str], Tool], ...]
-    any_glob: re.Pattern[str]
+    name_globs: tuple[tuple[NamePattern, Tool], ...]
+    any_glob: NamePattern
     markers: dict[str, tuple[Tool, ...]]
     applets: dict[str, tuple[Tool, ...]]
-    go: tuple[tuple[re.Pattern[str], Tool], ...]
-    needs: tuple[tuple[re.Pattern[str], Tool], ...]
-    any_need: re.Pattern[str]
-    path_names: frozenset[str]
-    path_name_globs: re.Pattern[str]
-    paths: tuple[tuple[re.Pattern[str], Tool], ...]
-    packages: dict[str, tuple[tuple[re.Pattern[str], Tool], ...]]
+    go: tuple[tuple[NamePattern, Tool], ...]
+    needs: tuple[tuple[NamePattern, Tool], ...]
+    any_need: NamePattern
+    path_names: NamePattern
+    paths: tuple[tuple[NamePattern, Tool], ...]
+    packages: dict[str, tuple[tuple[NamePattern, Tool], ...]]
 
     def named(self, name: str) -> tuple[Tool, ...]:
         """The tools that have the file name `name`."""
         exact = self.names.get(name, ())
-        if self.any_glob.fullmatch(name) is None:
+        if not self.any_glob.matches(name):
             return exact
-        return (*exact, *(tool for pattern, tool in self.name_globs if pattern.fullmatch(name)))
+        return (*exact, *(tool for pattern, tool in self.name_globs if pattern.matches(name)))
 
 
 @cache
 def _index(sought: Kind) -> _Index:
     names: dict[str, list[Tool]] = {}
-    globs: list[tuple[re.Pattern[str], Tool]] = []
+    globs: list[tuple[NamePattern, Tool]] = []
     patterns: list[str] = []
     markers: dict[str, list[Tool]] = {}
     applets: dict[str, list[Tool]] = {}
-    packages: dict[str, list[tuple[re.Pattern[str], Tool]]] = {}
+    packages: dict[str, list[tuple[NamePattern, Tool]]] = {}
     for tool in sought.tools:
         for name in tool.names:
-            if _is_glob(name):
+            if is_glob(name):
                 patterns.append(name)
-                globs.append((name_pattern((name,)), tool))
+                globs.append((NamePattern((name,)), tool))
             else:
                 names.setdefault(name, []).append(tool)
         for marker in tool.markers:
@@ -183,34 +182,29 @@ def _index(sought: Kind) -> _Index:
         for applet in tool.applets:
             applets.setdefault(applet, []).append(tool)
         for type_, wanted in tool.packages:
-            packages.setdefault(type_, []).append((name_pattern(wanted), tool))
+            packages.setdefault(type_, []).append((NamePattern(wanted), tool))
     lasts = [path.rpartition("/")[2] for tool in sought.tools for path in tool.paths]
     return _Index(
         kind=sought,
         names={name: tuple(tools) for name, tools in names.items()},
         name_globs=tuple(globs),
-        any_glob=name_pattern(tuple(patterns)),
+        any_glob=NamePattern(patterns),
         markers={marker: tuple(tools) for marker, tools in markers.items()},
         applets={applet: tuple(tools) for applet, tools in applets.items()},
-        go=tuple((name_pattern(tool.go), tool) for tool in sought.tools if tool.go),
-        needs=tuple((name_pattern(tool.needs), tool) for tool in sought.tools if tool.needs),
-        any_need=name_pattern(tuple(need for tool in sought.tools for need in tool.needs)),
-        path_names=frozenset(last for last in lasts if not _is_glob(last)),
-        path_name_globs=name_pattern(tuple(last for last in lasts if _is_glob(last))),
-        paths=tuple((name_pattern(tool.paths), tool) for tool in sought.tools if tool.paths),
+        go=tuple((NamePattern(tool.go), tool) for tool in sought.tools if tool.go),
+        needs=tuple((NamePattern(tool.needs), tool) for tool in sought.tools if tool.needs),
+        any_need=NamePattern(need for tool in sought.tools for need in tool.needs),
+        path_names=NamePattern(lasts),
+        paths=tuple((NamePattern(tool.paths), tool) for tool in sought.tools if tool.paths),
         packages={type_: tuple(pairs) for type_, pairs in packages.items()},
     )
-
-
-def _is_glob(name: str) -> bool:
-    return re.search(r"[*?\[{]", name) is not None
 
 
 def _owned(evidence: Evidence, index: _Index) -> dict[str, tuple[Package, tuple[Tool, ...]]]:
     """The packages in the inventory that a tool of the kind comes in, by purl."""
     out: dict[str, tuple[Package, tuple[Tool, ...]]] = {}
     for package in evidence.inventory.installed:
-        tools = tuple(tool for pattern, tool in index.packages.get(package.type, ()) if pattern.fullmatch(package.name))
+        tools = tuple(tool for pattern, tool in index.packages.get(package.type, ()) if pattern.matches(package.name))
         if tools:
             out[package.purl] = (package, tools)
     return out
@@ -292,18 +286,18 @@ class _Search:
     def _go(self, elf: ElfFacts) -> Iterator[tuple[str, Tool]]:
         if elf.go is not None:
             for pattern, tool in self.index.go:
-                if pattern.fullmatch(elf.go.path):
+                if pattern.matches(elf.go.path):
                     yield f"Go build info: {elf.go.path}", tool
 
     def _linked(self, program: Program, needed: tuple[str, ...]) -> Iterator[tuple[str, Tool]]:
         markers = program.entry.facts.markers if program.entry.facts is not None else ()
         for path in needed:
             library = path.rpartition("/")[2]
-            if self.index.any_need.fullmatch(library) is None:
+            if not self.index.any_need.matches(library):
                 continue
             for pattern, tool in self.index.needs:
                 small = tool.size_max is None or program.entry.size <= tool.size_max
-                if small and pattern.fullmatch(library) and not _excluded(tool, markers):
+                if small and pattern.matches(library) and not _excluded(tool, markers):
                     yield f"links to {library}", tool
 
     def _name(self, program: Program) -> _Match | None:
@@ -366,13 +360,13 @@ class _Search:
         """Files that are the tool wherever they lie at such a path: modules that an interpreter runs."""
         if not self.index.paths:
             return
-        names, globs = self.index.path_names, self.index.path_name_globs.fullmatch
+        wanted = self.index.path_names.matches
         called = self.evidence.filesystem.called()
-        fitting = (some for name, some in called.items() if name in names or globs(name) is not None)
+        fitting = (some for name, some in called.items() if wanted(name))
         for entry in sorted(chain.from_iterable(fitting), key=attrgetter("path")):
             if entry.inode in known:
                 continue
-            tools = [tool for pattern, tool in self.index.paths if pattern.fullmatch(entry.path)]
+            tools = [tool for pattern, tool in self.index.paths if pattern.matches(entry.path)]
             if tools:
                 known.add(entry.inode)
                 yield self._finding(
@@ -399,9 +393,9 @@ def _excluded(tool: Tool, markers: tuple[str, ...]) -> bool:
 
 def _titular(evidence: Evidence, program: Program, match: _Match) -> FileEntry:
     """The name to report the program under: the first that is a name of the tool, else the first."""
-    index = name_pattern(tuple(name for tool in match.tools for name in tool.names))
+    index = NamePattern(name for tool in match.tools for name in tool.names)
     for path in program.paths:
-        if index.fullmatch(path.rpartition("/")[2]):
+        if index.matches(path.rpartition("/")[2]):
             return evidence.filesystem.entries[path]
     return program.entry
 

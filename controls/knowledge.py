@@ -6,12 +6,10 @@ that no file defines or a tool that nothing could recognise is an error of the l
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from compliance.formats.globs import translate
 from compliance.formats.markers import Marker, MarkerRule
 from compliance.formats.strict_yaml import Section, read_section
 
@@ -122,11 +120,6 @@ def parse_kind(name: str, content: bytes, rules: frozenset[str]) -> Kind:
         tools=tuple(_tool(part, rules) for part in top.sections("tools")),
         in_libraries="in_libraries" in top.values and top.flag("in_libraries"),
     )
-
-
-def name_pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
-    """One expression (for fullmatch) for names or paths that match any of `globs`; nothing for no globs."""
-    return re.compile("|".join(f"(?:{translate(glob)})" for glob in globs) or r"(?!)", re.DOTALL)
 
 
 @cache

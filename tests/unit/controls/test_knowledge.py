@@ -12,12 +12,12 @@ from controls.knowledge import (
     Kind,
     kind,
     marker_rules,
-    name_pattern,
     parse_kind,
     parse_path_sorts,
     parse_rules,
     path_sorts,
 )
+from controls.name_pattern import NamePattern
 
 KINDS = (
     "shells",
@@ -149,4 +149,4 @@ def test_a_mistake_in_a_sort_is_named(text: str, said: str) -> None:
 )
 def test_names_of_interpreters_are_not_those_of_their_helpers(name: str, is_python: bool) -> None:
     python = next(tool for tool in kind("interpreters").tools if tool.id == "python")
-    assert bool(name_pattern(python.names).fullmatch(name)) is is_python
+    assert NamePattern(python.names).matches(name) is is_python
