@@ -50,6 +50,7 @@ _BITS_MIN = 80.0
 _ENCODED_MAX = 96 * 1024
 
 Reader = Callable[[bytes, int], Iterator["_Candidate"]]
+FileRules = tuple["CompiledRule", ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,26 +158,31 @@ class SecretSearch:
             b"|".join(b"(?:%s)" % one for one in rules.placeholders) or b"(?!)", re.IGNORECASE
         )
         self._compiled = [
-            _Compiled(
+            CompiledRule(
                 rule,
                 None if rule.regex is None else re.compile(rule.regex),
                 None if rule.near is None else re.compile(rule.near),
             )
             for rule in rules.rules
         ]
-        meanings: dict[bytes, list[_Compiled]] = {}
+        meanings: dict[bytes, list[CompiledRule]] = {}
         for compiled in self._compiled:
             for literal in compiled.rule.literals:
                 meanings.setdefault(literal, []).append(compiled)
         self.literals = LiteralSearch(tuple(meanings))
         self._meanings = tuple(meanings.values())
-        self._files = PathTable((compiled, compiled.rule.files) for compiled in self._compiled if compiled.rule.files)
+        self.by_path = tuple((compiled, compiled.rule.files) for compiled in self._compiled if compiled.rule.files)
+        """Rules for files of certain paths, and their globs: whoever has globs of its own asks for all at once."""
+        self._files = PathTable(self.by_path)
         self.longest = max(map(len, meanings), default=1)
 
-    def search(self, content: bytes, path: str = "", hits: list[Hit] | None = None) -> Scan:
-        """The secrets in a whole file. `path` is its name in the tree, for rules about files of certain names; `hits`
-        are its literals where they are known already."""
-        rules = self._files.owners(path) if path else ()
+    def rules_for(self, path: str) -> FileRules:
+        """The rules for a file of that path in the tree."""
+        return self._files.owners(path)
+
+    def search(self, content: bytes, rules: FileRules = (), hits: list[Hit] | None = None) -> Scan:
+        """The secrets in a whole file. `rules` are those for files of its path; `hits` are its literals where they
+        are known already."""
         if hits is None:
             hits = self.literals.few(content)
         if not rules and hits is not None and not hits:
@@ -185,19 +191,19 @@ class SecretSearch:
         reader.whole(content, hits=hits)
         return reader.scan()
 
-    def among(self, files: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, Scan]]:
-        """Path and scan of those of some small files (path, content) that there is anything to tell of.
+    def among(self, files: Sequence[tuple[bytes, FileRules]]) -> Iterator[tuple[int, Scan]]:
+        """Index and scan of those of some small files that there is anything to tell of.
 
         They are searched as one content: a search of its own costs each more than what it does.
         """
-        hits = self.literals.few(b"".join(content for _, content in files))
+        hits = self.literals.few(b"".join(content for content, _ in files))
         if hits is None:
-            for path, content in files:
-                yield path, self.search(content, path)
+            for number, (content, rules) in enumerate(files):
+                yield number, self.search(content, rules)
             return
         lengths = [len(literal) for literal in self.literals.literals]
         begin = at = 0
-        for path, content in files:
+        for number, (content, rules) in enumerate(files):
             end = begin + len(content)
             own: list[Hit] = []
             while at < len(hits) and hits[at][0] < end:
@@ -206,16 +212,13 @@ class SecretSearch:
                     own.append((place - begin, literal))
                 at += 1
             begin = end
-            rules = self._files.owners(path)
             if own or rules:
-                reader = SecretReader(self, rules)
-                reader.whole(content, hits=own)
-                yield path, reader.scan()
+                yield number, self.search(content, rules, own)
 
     def search_text(self, text: str) -> Scan:
         """The secrets in one text of an image config: all rules that need no file of a certain name."""
         content = text.encode("utf-8", "surrogateescape")[:FILE_RULE_MAX]
-        reader = self.reader("")
+        reader = self.reader()
         reader.whole(content, tuple(compiled for compiled in self._compiled if compiled.rule.config))
         cut = "a text of more than a megabyte" if len(text) > FILE_RULE_MAX else None
         scan = reader.scan()
@@ -235,11 +238,11 @@ class SecretSearch:
         content = text.encode("utf-8", "surrogateescape")[:FILE_RULE_MAX]
         return self._written(content, self._at_literals(content))
 
-    def _at_literals(self, content: bytes) -> Iterator[tuple[_Compiled, _Candidate]]:
+    def _at_literals(self, content: bytes) -> Iterator[tuple[CompiledRule, _Candidate]]:
         for start, literal in self.hits(content)[:TRIES_MAX]:
             yield from self.at(content, literal, start)
 
-    def _written(self, content: bytes, found: Iterable[tuple[_Compiled, _Candidate]]) -> tuple[str, ...]:
+    def _written(self, content: bytes, found: Iterable[tuple[CompiledRule, _Candidate]]) -> tuple[str, ...]:
         out: dict[str, None] = {}
         for compiled, candidate in found:
             if candidate.secret and self.secret(compiled, candidate) is not None:
@@ -256,9 +259,9 @@ class SecretSearch:
         """Whether `secret` is an example's: by its words, or as it has hardly any different characters."""
         return len(set(secret)) < min(8, 1 + len(secret) // 3) or self._placeholder.search(secret) is not None
 
-    def reader(self, path: str = "") -> SecretReader:
-        """For a file that is read piece by piece."""
-        return SecretReader(self, self._files.owners(path) if path else ())
+    def reader(self, rules: FileRules = ()) -> SecretReader:
+        """For a file that is read piece by piece; `rules` are those for files of its path."""
+        return SecretReader(self, rules)
 
     def hits(self, content: bytes) -> list[Hit]:
         """The literals in `content`."""
@@ -274,13 +277,13 @@ class SecretSearch:
                 if start < WINDOW:
                     yield base + start, literal
 
-    def at(self, content: bytes, literal: int, start: int) -> Iterator[tuple[_Compiled, _Candidate]]:
+    def at(self, content: bytes, literal: int, start: int) -> Iterator[tuple[CompiledRule, _Candidate]]:
         """What the rules of `literal` make of its place."""
         for compiled in self._meanings[literal]:
             for candidate in compiled.at(content, start, len(self.literals.literals[literal])):
                 yield compiled, candidate
 
-    def everywhere(self, content: bytes, rules: Iterable[_Compiled]) -> Iterator[tuple[_Compiled, _Candidate]]:
+    def everywhere(self, content: bytes, rules: Iterable[CompiledRule]) -> Iterator[tuple[CompiledRule, _Candidate]]:
         """What `rules` find anywhere in `content`."""
         for compiled in rules:
             if compiled.rule.reads == "assignments":
@@ -292,7 +295,7 @@ class SecretSearch:
             for candidate in found:
                 yield compiled, candidate
 
-    def secret(self, compiled: _Compiled, candidate: _Candidate) -> tuple[Secret, bytes] | None:
+    def secret(self, compiled: CompiledRule, candidate: _Candidate) -> tuple[Secret, bytes] | None:
         """The finding (its place in what was searched) and the key by which repetitions are known."""
         rule = compiled.rule
         value = candidate.secret
@@ -319,7 +322,7 @@ class SecretSearch:
 class SecretReader:
     """One file while it is read; `feed` its pieces, then ask `scan` for what was found."""
 
-    def __init__(self, search: SecretSearch, file_rules: tuple[_Compiled, ...]) -> None:
+    def __init__(self, search: SecretSearch, file_rules: FileRules) -> None:
         """Made by SecretSearch.reader."""
         self._search = search
         self._file_rules = file_rules
@@ -332,7 +335,7 @@ class SecretReader:
         self._done = 0  # hits before it were looked at
         self._read = 0  # the end of the last thing that was read as a whole
 
-    def whole(self, content: bytes, rules: tuple[_Compiled, ...] = (), *, hits: Sequence[Hit] | None = None) -> None:
+    def whole(self, content: bytes, rules: FileRules = (), *, hits: Sequence[Hit] | None = None) -> None:
         """A file that is all at hand; `rules` are tried everywhere in it, as are those for files of its name.
 
         `hits` are the literals in it, where they are known already.
@@ -376,7 +379,7 @@ class SecretReader:
                 self._at(content, literal, first + start, self._base)
         self._done = self._base + until
 
-    def _everywhere(self, content: bytes, rules: tuple[_Compiled, ...]) -> None:
+    def _everywhere(self, content: bytes, rules: FileRules) -> None:
         if not self._file_rules and not rules:
             return
         if len(content) > FILE_RULE_MAX:
@@ -403,7 +406,7 @@ class SecretReader:
             if not self._take(compiled, candidate, base):
                 return
 
-    def _take(self, compiled: _Compiled, candidate: _Candidate, base: int) -> bool:
+    def _take(self, compiled: CompiledRule, candidate: _Candidate, base: int) -> bool:
         """Note a finding; False when there is no room for more."""
         known = self._search.secret(compiled, candidate) if candidate.secret else None
         if known is None:
@@ -420,7 +423,9 @@ class SecretReader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compiled:
+class CompiledRule:
+    """A rule with its expressions compiled."""
+
     rule: SecretRule
     regex: re.Pattern[bytes] | None
     near: re.Pattern[bytes] | None

@@ -8,7 +8,7 @@ from compliance.model.filesystem import FileSecrets
 
 if TYPE_CHECKING:
     from compliance.formats.literals import Hit
-    from compliance.formats.secrets import Scan, SecretReader, SecretSearch
+    from compliance.formats.secrets import FileRules, Scan, SecretReader, SecretSearch
 
 _SMALL = 2**14
 """Bytes of a file below which calling the search costs more than what it does: such files are searched together."""
@@ -23,23 +23,25 @@ class LayerSecrets:
         """`layer` is the index of the layer."""
         self._search = search
         self._layer = layer
-        self._waiting: list[tuple[str, bytes]] = []
+        self._waiting: list[tuple[bytes, FileRules]] = []
+        self._paths: list[str] = []
         self._bytes = 0
         self._found: list[FileSecrets] = []
 
-    def add(self, path: str, content: bytes, hits: list[Hit] | None) -> None:
-        """A whole file; `hits` are its literals where they are known already."""
+    def add(self, path: str, content: bytes, rules: FileRules, hits: list[Hit] | None) -> None:
+        """A whole file; `rules` are those for its path, `hits` are its literals where they are known already."""
         if hits is not None or len(content) >= _SMALL:
-            self._note(path, self._search.search(content, path, hits))
+            self._note(path, self._search.search(content, rules, hits))
             return
-        self._waiting.append((path, content))
+        self._waiting.append((content, rules))
+        self._paths.append(path)
         self._bytes += len(content)
         if self._bytes >= _TOGETHER:
             self._together()
 
-    def reader(self, path: str) -> SecretReader:
+    def reader(self, rules: FileRules) -> SecretReader:
         """For a file that comes in pieces; at its end it is handed to `read`."""
-        return self._search.reader(path)
+        return self._search.reader(rules)
 
     def read(self, path: str, reader: SecretReader) -> None:
         """The end of a file that came in pieces."""
@@ -51,9 +53,10 @@ class LayerSecrets:
         return tuple(sorted(self._found, key=_place))
 
     def _together(self) -> None:
-        for path, scan in self._search.among(self._waiting):
-            self._note(path, scan)
+        for number, scan in self._search.among(self._waiting):
+            self._note(self._paths[number], scan)
         self._waiting.clear()
+        self._paths.clear()
         self._bytes = 0
 
     def _note(self, path: str, scan: Scan) -> None:

@@ -38,7 +38,7 @@ from compliance.model.request import ContentRequest
 
 if TYPE_CHECKING:
     from compliance.formats.examine import Examines
-    from compliance.formats.secrets import SecretSearch
+    from compliance.formats.secrets import CompiledRule, FileRules, SecretSearch
 
 SCRIPTS = "scripts"
 """Name of the implied request that keeps every small file starting with ``#!``."""
@@ -255,7 +255,10 @@ class LayerReader:
         self._secrets = secrets
         self._lookout: Lookout[FileReading] = Lookout()
         self._process: InflateProcess | None = None
-        self._wanted = PathTable((request, request.globs) for request in requests)
+        by_path = () if secrets is None else secrets.by_path
+        self._wanted: PathTable[ContentRequest | CompiledRule] = PathTable(
+            [*((request, request.globs) for request in requests), *by_path]
+        )
         self._examiner = examiner
         self._joint = None if secrets is None else JointSearch(examiner.literals, secrets.literals)
         self._limits = limits
@@ -405,7 +408,7 @@ class LayerReader:
         self, path: str, size: int, stream: Readable, layer: int, found: Found
     ) -> tuple[FileReading | Future[FileReading], Kept]:
         """Digests and facts (for a large file later), and kept contents of a file that `stream` hands out."""
-        asking = self._wanted.owners(path)
+        asking, rules = self._asked(path)
         if not size and not asking:
             return NOT_READ if self._reads is Reads.INVENTORY else EMPTY_FILE, ()
         whole = size <= max((request.max_size for request in asking), default=-1)
@@ -423,13 +426,27 @@ class LayerReader:
                 reason = f"program of {size} bytes: above {bound} (examined_bytes) it is not examined"
                 found.unread.append(Unread(path=path, reason=reason, layer=layer))
             if not examined and (self._secrets is None or size > _HELD_MAX):
-                return _digested(algorithms, stream, path, found.secrets), ()
+                return _digested(algorithms, stream, path, rules, found.secrets), ()
         content = stream.read(size)
-        reading = self._lookout.look(content, self._look, algorithms, examined, path, found.secrets)
+        reading = self._lookout.look(content, self._look, algorithms, examined, path, rules, found.secrets)
         return reading, self._keep(path, content, asking, layer, found.unkept)
 
+    def _asked(self, path: str) -> tuple[tuple[ContentRequest, ...], FileRules]:
+        """The requests for a file of that path, and the rules for secrets in it."""
+        owners = self._wanted.owners(path)
+        if not owners:
+            return (), ()
+        requests = tuple(one for one in owners if isinstance(one, ContentRequest))
+        return requests, tuple(one for one in owners if not isinstance(one, ContentRequest))
+
     def _look(
-        self, content: bytes, algorithms: tuple[str, ...], examined: bool, path: str, secrets: LayerSecrets | None
+        self,
+        content: bytes,
+        algorithms: tuple[str, ...],
+        examined: bool,
+        path: str,
+        rules: FileRules,
+        secrets: LayerSecrets | None,
     ) -> FileReading:
         """Examine and digest one file, and look for secrets in it."""
         markers = hits = None
@@ -437,7 +454,7 @@ class LayerReader:
             markers, hits = self._joint.few(content)
         facts = self._examiner.examine(content, markers) if examined else None
         if secrets is not None:
-            secrets.add(path, content, hits)
+            secrets.add(path, content, rules, hits)
         return FileReading(
             _HASHES["sha256"](content).hexdigest(),
             _HASHES["md5"](content).hexdigest() if "md5" in algorithms else "",
@@ -483,7 +500,7 @@ class LayerReader:
 
     def asked(self, path: str) -> Kept:
         """The requests for `path` without content: for a further name of a file that was read by another."""
-        return tuple((request.name, None) for request in self._wanted.owners(path))
+        return tuple((request.name, None) for request in self._asked(path)[0])
 
     def _keep(
         self, path: str, content: bytes, asking: tuple[ContentRequest, ...], layer: int, unkept: list[Unkept]
@@ -529,7 +546,9 @@ class LayerReader:
         return path
 
 
-def _digested(algorithms: tuple[str, ...], stream: Readable, path: str, secrets: LayerSecrets | None) -> FileReading:
+def _digested(
+    algorithms: tuple[str, ...], stream: Readable, path: str, rules: FileRules, secrets: LayerSecrets | None
+) -> FileReading:
     """Digest a file that is not held as a whole, and look for secrets as it streams by."""
     if secrets is None and algorithms == _SHA256:  # most files of an inventory: digested where they lie
         digest = hashlib.sha256(stream.read1(_PIECE))
@@ -537,7 +556,7 @@ def _digested(algorithms: tuple[str, ...], stream: Readable, path: str, secrets:
             digest.update(piece)
         return FileReading(digest.hexdigest())
     digests = Digests(algorithms)
-    searched = None if secrets is None else secrets.reader(path)
+    searched = None if secrets is None else secrets.reader(rules)
     while piece := stream.read1(_PIECE):
         digests.update(piece)
         if searched is not None:

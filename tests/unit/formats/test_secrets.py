@@ -58,10 +58,10 @@ def test_each_form_is_found_by_its_rule_alone_with_its_place(rule: str) -> None:
 @pytest.mark.parametrize("rule", sorted(make.FILES))
 def test_each_credential_file_is_found_by_its_name_and_only_so(rule: str) -> None:
     path, content = make.FILES[rule]
-    secret = one(SEARCH.search(content.encode(), path))
+    secret = one(SEARCH.search(content.encode(), SEARCH.rules_for(path)))
     assert secret.rule == rule
     assert secret.sha256 is None  # people choose these: a digest would help to guess
-    assert not SEARCH.search(content.encode(), "usr/share/x/other")
+    assert not SEARCH.search(content.encode(), SEARCH.rules_for("usr/share/x/other"))
 
 
 def test_every_rule_has_an_example_here() -> None:
@@ -298,15 +298,16 @@ _SMALL_FILES = st.lists(
 def test_files_searched_together_have_the_secrets_that_each_has_alone(
     many: int, files: list[tuple[str, bytes]]
 ) -> None:
-    alone = [(path, scan) for path, content in files if (scan := SEARCH.search(content, path))]
+    told = [(content, SEARCH.rules_for(path)) for path, content in files]
+    alone = [(number, scan) for number, one in enumerate(told) if (scan := SEARCH.search(*one))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(literals, "MANY", many)
-        assert [(path, scan) for path, scan in SEARCH.among(files) if scan] == alone
+        assert [(number, scan) for number, scan in SEARCH.among(told) if scan] == alone
 
 
 def test_a_credential_file_in_pieces_is_read_by_its_name() -> None:
     path, content = make.FILES["netrc"]
-    reader = SEARCH.reader(path)
+    reader = SEARCH.reader(SEARCH.rules_for(path))
     reader.feed(content.encode())
     assert one(reader.scan()).rule == "netrc"
 
@@ -338,7 +339,7 @@ def test_a_file_whose_every_byte_begins_something_is_given_up_too() -> None:
 
 def test_a_credential_file_beyond_its_bound_is_not_wholly_searched() -> None:
     path, content = make.FILES["netrc"]
-    scan = SEARCH.search(content.encode() + b"#\n" * FILE_RULE_MAX, path)
+    scan = SEARCH.search(content.encode() + b"#\n" * FILE_RULE_MAX, SEARCH.rules_for(path))
     assert scan.found
     assert scan.unsearched == f"of a file of its name only the first {FILE_RULE_MAX:,} bytes are read"
 
@@ -368,9 +369,9 @@ def test_no_finding_holds_the_secret() -> None:
 )
 def test_no_bytes_break_the_search(parts: list[bytes], path: str) -> None:
     content = b"".join(parts)
-    SEARCH.search(content, path)
+    SEARCH.search(content, SEARCH.rules_for(path))
     SEARCH.search_text(content.decode("utf-8", "surrogateescape"))
-    reader = SEARCH.reader(path)
+    reader = SEARCH.reader(SEARCH.rules_for(path))
     for part in parts:
         reader.feed(part)
     reader.scan()
