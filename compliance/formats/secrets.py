@@ -196,10 +196,11 @@ class SecretSearch:
 
         They are searched as one content: a search of its own costs each more than what it does.
         """
-        hits = self.literals.few(b"".join(content for content, _ in files))
-        if hits is None:
+        hits = self.literals.few(b"".join([content for content, _ in files]))
+        if not hits:
             for number, (content, rules) in enumerate(files):
-                yield number, self.search(content, rules)
+                if hits is None or rules:
+                    yield number, self.search(content, rules, hits)
             return
         lengths = [len(literal) for literal in self.literals.literals]
         begin = at = 0

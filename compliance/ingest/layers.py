@@ -20,7 +20,7 @@ from compliance.ingest.inflate import PLAIN
 from compliance.ingest.inflate_process import WORTH_A_PROCESS, InflateProcess
 from compliance.ingest.layer_secrets import LayerSecrets
 from compliance.ingest.limits import Limits, exceeded
-from compliance.ingest.lookout import Lookout
+from compliance.ingest.lookout import WORTH_A_THREAD, Lookout
 from compliance.model.filesystem import (
     NOT_READ,
     FileAttributes,
@@ -428,8 +428,10 @@ class LayerReader:
             if not examined and (self._secrets is None or size > _HELD_MAX):
                 return _digested(algorithms, stream, path, rules, found.secrets), ()
         content = stream.read(size)
-        reading = self._lookout.look(content, self._look, algorithms, examined, path, rules, found.secrets)
-        return reading, self._keep(path, content, asking, layer, found.unkept)
+        kept = self._keep(path, content, asking, layer, found.unkept)
+        if size < WORTH_A_THREAD:
+            return self._look(content, algorithms, examined, path, rules, found.secrets), kept
+        return self._lookout.look(content, self._look, algorithms, examined, path, rules, found.secrets), kept
 
     def _asked(self, path: str) -> tuple[tuple[ContentRequest, ...], FileRules]:
         """The requests for a file of that path, and the rules for secrets in it."""
@@ -456,7 +458,7 @@ class LayerReader:
         if secrets is not None:
             secrets.add(path, content, rules, hits)
         return FileReading(
-            _HASHES["sha256"](content).hexdigest(),
+            hashlib.sha256(content).hexdigest(),
             _HASHES["md5"](content).hexdigest() if "md5" in algorithms else "",
             _HASHES["sha1"](content).hexdigest() if "sha1" in algorithms else "",
             facts,

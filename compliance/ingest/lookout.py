@@ -11,7 +11,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 WORTH_A_THREAD = 2**17
-"""Bytes from which handing a file over costs less than it saves."""
+"""Bytes from which handing a content over costs less than it saves."""
 IN_FLIGHT_MAX = 2**26
 """Bytes of files that may wait: beyond, the reader waits."""
 
@@ -27,11 +27,9 @@ class Lookout(Generic[T]):
 
     def look(
         self, content: bytes, look: Callable[Concatenate[bytes, P], T], *args: P.args, **more: P.kwargs
-    ) -> T | Future[T]:
-        """What `look` says of `content` and what else it is given: at once, or later."""
+    ) -> Future[T]:
+        """What `look` will say of `content` and what else it is given."""
         size = len(content)
-        if size < WORTH_A_THREAD:
-            return look(content, *args, **more)
         while self._waiting and self._bytes + size > IN_FLIGHT_MAX:
             done, future = self._waiting.popleft()
             future.exception()  # waits; what it raised is raised where its result is wanted
