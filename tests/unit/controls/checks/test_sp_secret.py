@@ -37,12 +37,12 @@ def searched(
     found = []
     for path, node in nodes.items():
         content, layer = (node.content, node.layer) if isinstance(node, Node) else (node.encode(), 0)
-        scan = secret_search().search(content, path)
+        scan = secret_search().search(content, secret_search().rules_for(path))
         if scan:
             found.append(FileSecrets(path=path, layer=layer, found=scan.found, unsearched=scan.unsearched))
     residue = []
     for path, text in (hidden or {}).items():
-        scan = secret_search().search(text.encode(), path)
+        scan = secret_search().search(text.encode(), secret_search().rules_for(path))
         found.append(FileSecrets(path=path, layer=0, found=scan.found, unsearched=scan.unsearched))
         residue.append(Residue(path=path, layer=0, hidden_by=1, size=len(text), sha256="ab" * 32))
     searched_tree = FileTree(plain.entries, unread=unread, residue=tuple(residue), secrets=tuple(found))
