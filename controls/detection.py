@@ -15,6 +15,7 @@ from itertools import chain
 from operator import attrgetter
 
 from compliance.formats.examine import UNPACKED
+from compliance.formats.globs import is_glob
 from compliance.model.evidence import Evidence, ProfileSource, Variant
 from compliance.model.filesystem import ElfFacts, FileEntry, FileFacts, display_path
 from compliance.model.inventory import Package
@@ -28,7 +29,7 @@ from compliance.model.outcome import (
     Unknown,
 )
 from controls.knowledge import Kind, Tool, kind, marker_rules
-from controls.name_pattern import NamePattern, is_glob
+from controls.name_pattern import NamePattern
 from controls.observe import count, file_observation, not_wholly_read, note
 from controls.programs import Program, Programs, programs
 

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from compliance.formats.globs import translate
-
-_WILD = re.compile(r"[*?\[{]")
-
-
-def is_glob(name: str) -> bool:
-    """Whether `name` stands for more than itself."""
-    return _WILD.search(name) is not None
+from compliance.formats.globs import is_glob, union
 
 
 class NamePattern:
@@ -35,5 +28,5 @@ class NamePattern:
         if not self._globs:
             return False
         if self._expression is None:
-            self._expression = re.compile("|".join(f"(?:{translate(glob)})" for glob in self._globs), re.DOTALL)
+            self._expression = union(self._globs)
         return self._expression.fullmatch(name) is not None

@@ -27,6 +27,11 @@ _WILD_NAME = re.compile(r"[*?{]|\[.*\]", re.DOTALL)
 _BRACES = re.compile(r"\{.*\}", re.DOTALL)
 
 
+def is_glob(text: str) -> bool:
+    """Whether `text` may stand for more than itself."""
+    return _WILD.search(text) is not None
+
+
 def translate(glob: str) -> str:
     """The regular expression (for fullmatch) of one glob."""
     out: list[str] = []
@@ -94,7 +99,7 @@ class PathTable(Generic[T]):
                 suffix = re.search(r"\.([\w+-]+)$", last)
                 begins = re.match(rf"[\w.+-]{{{_BEGINNING}}}", last)
                 folders_of = () if _BRACES.search(glob) else reversed(before.split("/"))  # a slash may lie in braces
-                folder = next((part for part in folders_of if part and not _WILD.search(part)), None)
+                folder = next((part for part in folders_of if part and not is_glob(part)), None)
                 if not _WILD_NAME.search(last) and not _BRACES.search(glob):
                     names[last][number].append(glob)
                 elif suffix:
@@ -109,12 +114,12 @@ class PathTable(Generic[T]):
         self._suffixes = {suffix: _unions(some, f"**/*.{suffix}") for suffix, some in suffixes.items()}
         self._beginnings = {begins: _unions(some) for begins, some in beginnings.items()}
         self._folders = {
-            folder: tuple((_union_of_folders(globs), number, _union(globs)) for number, globs in some.items())
+            folder: tuple((_union_of_folders(globs), number, union(globs)) for number, globs in some.items())
             for folder, some in folders.items()
         }
         self._below = {folder: _unions(some) for folder, some in below.items()}
         self._rest = _unions(rest)
-        self._any_of_rest = _union([glob for some in rest.values() for glob in some]) if rest else None
+        self._any_of_rest = union([glob for some in rest.values() for glob in some]) if rest else None
         self._last: tuple[str, _Inside[T]] = ("", _Inside((), (), ()))
 
     def owners(self, path: str) -> tuple[T, ...]:
@@ -180,14 +185,15 @@ class PathMatcher:
 
 def _unions(globs: Mapping[int, list[str]], everywhere: str | None = None) -> _Unions:
     """The glob `everywhere` matches all that is looked up here."""
-    return tuple((number, None if everywhere in some else _union(some)) for number, some in globs.items())
+    return tuple((number, None if everywhere in some else union(some)) for number, some in globs.items())
 
 
 def _union_of_folders(globs: list[str]) -> re.Pattern[str]:
     """For the folders that files which match any of `globs` can lie in."""
     parted = [glob.rpartition("/") for glob in globs]
-    return _union([f"{before}/**" if "**" in last else f"{before}/" for before, _, last in parted])
+    return union([f"{before}/**" if "**" in last else f"{before}/" for before, _, last in parted])
 
 
-def _union(globs: list[str]) -> re.Pattern[str]:
+def union(globs: Iterable[str]) -> re.Pattern[str]:
+    """One expression (for fullmatch) for paths that match any of `globs`; there has to be one."""
     return re.compile("|".join(f"(?:{translate(glob)})" for glob in globs), re.DOTALL)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _SMALL = 2**14
 """Bytes of a file below which calling the search costs more than what it does: such files are searched together."""
 _TOGETHER = 2**18
-"""Bytes of small files that wait at most."""
+"""Bytes of small files that wait at most, each counted as `_BESIDE` more: there may be millions of empty ones."""
+_BESIDE = 2**7
 
 
 class LayerSecrets:
@@ -35,7 +36,7 @@ class LayerSecrets:
             return
         self._waiting.append((content, rules))
         self._paths.append(path)
-        self._bytes += len(content)
+        self._bytes += len(content) + _BESIDE
         if self._bytes >= _TOGETHER:
             self._together()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from compliance.errors import FormatError
 from compliance.formats import tar
+from compliance.formats.elf import MAGIC
 from compliance.formats.globs import PathTable
 from compliance.formats.literals import JointSearch
 from compliance.ingest.compression import Inflater
@@ -56,8 +57,7 @@ _KINDS = {
 }
 _CAPABILITY = "security.capability"
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
-_ELF = b"\x7fELF"
-PROGRAM_HEADS = (_ELF, b"#!")
+PROGRAM_HEADS = (MAGIC, b"#!")
 _UNPACKAGED = ("app/", "data/", "home/", "root/", "srv/", "tmp/", "usr/local/", "var/cache/", "var/www/", "workspace/")
 """Where no operating system package puts files: there md5 (700 MB/s) would only cost time."""
 _SHA256 = ("sha256",)
@@ -452,7 +452,7 @@ class LayerReader:
     ) -> FileReading:
         """Examine and digest one file, and look for secrets in it."""
         markers = hits = None
-        if self._joint is not None and examined and content.startswith(_ELF):
+        if self._joint is not None and examined and content.startswith(MAGIC):
             markers, hits = self._joint.few(content)
         facts = self._examiner.examine(content, markers) if examined else None
         if secrets is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
@@ -34,6 +34,8 @@ Progress = Callable[[int], None]
 _PIECE = 2**20
 _COMPARING_MAX = 4
 """Layers that are compared at once, on as many cores: more than that no disk keeps busy."""
+_OPEN_MAX = 64
+"""Layers that wait for their comparison, each an open file: a process may have a thousand, an image more layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +138,9 @@ class Comparisons:
         self._later: list[Future[bool]] = []
 
     def begin(self, layers: Sequence[Layer]) -> None:
-        """Compare those of `layers` that are files as soon as possible, in the hope that they are cached: it takes
-        longer than fetching them from the cache."""
-        for layer in layers:
+        """Compare the first of `layers`, as far as they are files, as soon as possible, in the hope that they are
+        cached: it takes longer than fetching them from the cache."""
+        for layer in layers[:_OPEN_MAX]:
             stored = self._source.open_layer(layer)
             if on_disk(stored) is None:
                 stored.close()
@@ -157,6 +159,8 @@ class Comparisons:
         comparison = self._begun.get(layer.index)
         at_hand = True
         if comparison is None:
+            if len(self._later) >= _OPEN_MAX:
+                wait([self._later[-_OPEN_MAX]])
             stored = self._source.open_layer(layer)
             at_hand = on_disk(stored) is not None
             comparison = self._begun[layer.index] = self._threads.submit(self._compare, stored, layer)

@@ -2,8 +2,8 @@
 
 Run as ``python -m tests.benchmarks.run``: every image that images.py built, and the hardened sample. Ours is installed
 from its wheel, as an editable install starts slower. Whole processes with a warm page cache, one after the other; each
-round runs every contender once. Medians go to docs/benchmarks.md
-(page.py), single runs to .bench/measured. Nothing else should run meanwhile: the page says how much did.
+round runs every contender once. Medians go to docs/benchmarks.md (page.py), single runs to .bench/measured. Nothing
+else should run meanwhile: the page says how much did.
 """
 
 from __future__ import annotations

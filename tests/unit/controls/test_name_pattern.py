@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compliance.formats.globs import translate
-from controls.name_pattern import NamePattern, is_glob
+from compliance.formats.globs import is_glob, translate
+from controls.name_pattern import NamePattern
 
 GLOBS = st.sampled_from(["sh", "python3", "python3*", "lib?.so", "[", "[ab]c", "{x,y}z", "**/pip/__main__.py", "a/b"])
 NAMES = st.sampled_from(

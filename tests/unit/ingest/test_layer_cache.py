@@ -139,6 +139,21 @@ def test_layers_that_another_process_read_meanwhile_are_taken_and_compared(image
             blob.write_bytes(content)
 
 
+def test_an_image_of_more_layers_than_a_process_may_open_files_is_taken_from_the_cache(tmp_path: Path) -> None:
+    image = simple_image(tmp_path / "image", [{f"file{number}": str(number)} for number in range(400)])
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))\n"
+        "from compliance.cli.main import main\n"
+        "main()\n"
+    )
+    argv = (sys.executable, "-c", program, "sbom", "--quiet", f"oci-dir:{image}", "-o", "cyclonedx-json=/dev/null")
+    environment = {**os.environ, "HULLMARK_CACHE_DIR": str(tmp_path / "cache")}
+    for _ in range(2):
+        run = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=120)
+        assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_swapped_layer_of_a_docker_archive_is_refused_too(cache: LayerCache, tmp_path: Path) -> None:
     good = docker_archive(tmp_path / "good.tar", (BASE,))
     other = docker_archive(tmp_path / "other.tar", ({**BASE, "etc/passwd": "evil"},))
